@@ -1,0 +1,38 @@
+"""Settings, read once at start from the environment (`DELTAHUB_*`) and passed inward."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All that a process of the hub can be told. Nothing here is a secret; secrets are files named here."""
+
+    model_config = SettingsConfigDict(env_prefix="DELTAHUB_", extra="ignore")
+
+    data_dir: Path = Field(default=Path("var"), description="Where the embedded parts, keys and adapters keep their files")
+    database_url: str = Field(default="", description="postgresql://… of the ledger; empty starts the embedded server")
+    kafka_bootstrap: str = Field(default="", description="host:port of Kafka; empty starts the embedded broker where a command needs one")
+    kafka_config: dict[str, str | int] = Field(default_factory=dict, description="Further kafka-python client settings (SASL, TLS), as JSON")
+    topic_prefix: str = Field(default="yrd", description="First part of every topic name")
+    grpc_address: str = Field(default="localhost:8443", description="Address of the gRPC server")
+    web_address: str = Field(default="localhost:8080", description="Address of the HTTPS server")
+    identity_dir: Path | None = Field(default=None, description="CA bundle, server certificate and token keys; empty uses a development identity in data_dir")
+    max_message_bytes: int = Field(default=4 * 1024 * 1024, description="Largest gRPC message accepted")
+    token_ttl_seconds: int = Field(default=300, ge=1, le=300, description="Life of an access token")
+    reflection: bool = Field(default=False, description="Serve gRPC reflection (development only)")
+    simulated_clock: datetime | None = Field(default=None, description="Start of a virtual clock; refused beside a production identity")
+
+    @property
+    def identity(self) -> Path:
+        """Directory of certificates and keys."""
+        return self.identity_dir or self.data_dir / "identity"
+
+    @property
+    def development(self) -> bool:
+        """True while the hub runs on a development identity of its own making."""
+        return self.identity_dir is None
