@@ -1,0 +1,90 @@
+# Everything a person or a build server runs, by name. `make` alone lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.setup-stamp
+BUF := node_modules/.bin/buf
+HELM := build/bin/helm
+UV_VERSION := 0.13.9
+HELM_VERSION := v3.22.0
+# The interpreter is the machine's own; a download would need more than a package registry.
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+
+##@ Use
+.PHONY: help
+help: ## List what can be made
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## Make .venv with everything in it (needs Python >= 3.11 and a network)
+
+$(STAMP): pyproject.toml uv.lock
+	@tools/make_venv.sh $(VENV) $(UV_VERSION)
+	$(BIN)/uv sync --frozen --all-extras --quiet
+	@touch $@
+
+.PHONY: demo
+demo: setup ## Start everything here and play it through; ONCE=1 ends afterwards, JSON=1 prints one JSON object last
+	$(BIN)/deltahub demo $(if $(filter 1,$(ONCE)),--once) $(if $(filter 1,$(JSON)),--json)
+
+##@ Check
+.PHONY: test
+test: setup ## Run all tests; ARGS='-k name' picks some
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: check
+check: lint types imports contract drift chart ## Run every check that is no test
+
+.PHONY: lint
+lint: setup ## ruff: faults and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: setup ## mypy, strict
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: setup ## import-linter: imports run inward
+	$(BIN)/lint-imports
+
+.PHONY: contract
+contract: $(BUF) ## buf: style of the protobuf contract, and nothing broken since earlier versions
+	cd proto && ../$(BUF) lint
+	tools/check_breaking.sh $(BUF)
+
+.PHONY: drift
+drift: setup ## proto/gen is what the contract generates
+	tools/check_drift.sh
+
+.PHONY: chart
+chart: setup $(HELM) ## Helm chart: lint, render and validate
+	tools/check_chart.sh $(HELM) $(BIN)/kubernetes-validate
+
+##@ Change
+.PHONY: proto
+proto: setup ## Regenerate proto/gen
+	tools/gen_proto.sh
+
+.PHONY: format
+format: setup ## Put imports and layout in order
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+.PHONY: clean
+clean: ## Remove what can be made again, the environment included (data in var stays)
+	rm -rf $(VENV) node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(BUF): package.json package-lock.json .npmrc
+	@tools/need.sh npm 'Node.js with npm, for buf'
+	npm ci --no-progress
+	@touch $@
+
+$(HELM):
+	@tools/need.sh go 'Go >= 1.24, to build helm'
+	GOBIN=$(CURDIR)/build/bin go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
