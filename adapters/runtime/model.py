@@ -1,0 +1,141 @@
+"""What an adapter is made of: plain records in, plain commands out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import Message
+
+if TYPE_CHECKING:
+    from adapters.runtime.codes import Codes
+    from adapters.runtime.results import Results
+
+
+class Phase(StrEnum):
+    """Steps of an exchange, in order. All provinces finish one before any begins the next.
+
+    Records of a later phase name what an earlier one brought, often in another province: a recognition names a provider admitted
+    elsewhere, an order names a firm registered elsewhere.
+    """
+
+    POLICIES = "POLICIES"
+    PARTIES = "PARTIES"
+    GRANTS = "GRANTS"
+    AUTHORIZATIONS = "AUTHORIZATIONS"
+    CAPTURES = "CAPTURES"
+
+
+MASTER_DATA = (Phase.POLICIES, Phase.PARTIES, Phase.GRANTS)
+"""The phases that move no money: rules, firms and providers, recognitions and notes."""
+
+
+class Kind(StrEnum):
+    """What a native record is about."""
+
+    POLICY = "policy"
+    ENTERPRISE = "enterprise"
+    PROVIDER = "provider"
+    RECOGNITION = "recognition"
+    VOUCHER = "voucher"
+    AUTHORIZATION = "authorization"
+    CAPTURE = "capture"
+
+
+PHASE_OF: Mapping[Kind, Phase] = {
+    Kind.POLICY: Phase.POLICIES,
+    Kind.ENTERPRISE: Phase.PARTIES,
+    Kind.PROVIDER: Phase.PARTIES,
+    Kind.RECOGNITION: Phase.GRANTS,
+    Kind.VOUCHER: Phase.GRANTS,
+    Kind.AUTHORIZATION: Phase.AUTHORIZATIONS,
+    Kind.CAPTURE: Phase.CAPTURES,
+}
+"""The phase in which records of a kind are sent."""
+
+
+def kinds_of(phase: Phase) -> tuple[Kind, ...]:
+    """Return the kinds sent in a phase, in the order they are sent."""
+    return tuple(kind for kind, of in PHASE_OF.items() if of is phase)
+
+
+@dataclass(frozen=True, slots=True)
+class NativeRecord:
+    """One record as the province wrote it: native field names, values as text, nested fields as `a.b` and `a[0].b`.
+
+    `line` is where it stands: a line number, or `sheet!row` in a workbook.
+    """
+
+    file: str
+    line: str
+    kind: Kind
+    native_id: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A record in the hub's terms. `request_id` is still empty, and so is what only the hub knows (`refers_to`).
+
+    `method` is the full method name, `key` the partition key (the enterprise, or the provider or issuer where there is none),
+    `refers_to` the native id of the authorization whose redemption a capture is about.
+    """
+
+    method: str
+    request: Message
+    key: str
+    native_id: str
+    refers_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A record, or a part of a file, that cannot be used, and why. It carries no more of the record than the field at fault."""
+
+    file: str
+    line: str
+    field: str
+    reason_code: str
+    reason_zh: str
+    reason_en: str
+    value: str = ""
+    native_id: str = ""
+
+
+FieldTable = Mapping[Kind, Mapping[str, str]]
+"""Native field by kind, `a[].b` for every `a[n].b`: where it goes, or why it is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A province, as pure functions over plain data.
+
+    `read` yields the records of a phase found under a folder, `map` turns one into a command, `write` lays the hub's answers down in the
+    province's own format and returns the files. `mapped` and `dropped` together name every native field.
+    """
+
+    name: str
+    division: str
+    title_zh: str
+    title_en: str
+    folder: Path
+    codes: Codes
+    read: Callable[[Path, Phase], Iterable[NativeRecord | Broken]]
+    map: Callable[[NativeRecord], Mapped | Broken]
+    write: Callable[[Results, Path], list[Path]]
+    load: Callable[[Path], Results]
+    mapped: FieldTable = field(default_factory=dict)
+    dropped: FieldTable = field(default_factory=dict)
+
+    @property
+    def policy_file(self) -> Path:
+        """The province's rules as data."""
+        return self.folder / "policy.yaml"
+
+    @property
+    def samples(self) -> Path:
+        """Sample files as the province's own platform writes them."""
+        return self.folder / "samples"
