@@ -67,7 +67,7 @@ spec:
           ports:
             - {name: {{ . }}, containerPort: {{ eq . "grpc" | ternary 8443 8080 }}, protocol: TCP}
           {{- end }}
-          {{- include "hub.probes" . | nindent 10 }}
+          {{- include "hub.probes" . | trim | nindent 10 }}
           resources: {{- toYaml $role.resources | nindent 12 }}
           securityContext: {{- include "hub.containerSecurity" $root | nindent 12 }}
           volumeMounts:
