@@ -53,7 +53,7 @@ class _Refused(InvalidClientError):
 
     def __init__(self, failure: AuthFailure) -> None:
         super().__init__(description=failure.detail_en)
-        self.extras = {"code": failure.code, **failure.metadata}
+        self.extras = {"code": failure.code, "error_description_zh": failure.detail_zh, **failure.metadata}
 
 
 class _Client(ClientMixin):
