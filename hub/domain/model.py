@@ -1,0 +1,221 @@
+"""What decisions read and change: notes, quotas, orders, redemptions, parties. Plain data; amounts are fen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from hub.domain.policy import Category, EnterpriseKind, Policy
+
+
+class LineFlag(StrEnum):
+    """Why a line is never supported (rules.md S2)."""
+
+    PATENT_APPLICATION = "PATENT_APPLICATION"
+    STATUTORY_TEST = "STATUTORY_TEST"
+    FISCALLY_FUNDED = "FISCALLY_FUNDED"
+    NON_INNOVATION = "NON_INNOVATION"
+
+
+class Line(NamedTuple):
+    """One line of an order."""
+
+    category: Category
+    amount_fen: int
+    flags: tuple[LineFlag, ...] = ()
+
+
+class State(StrEnum):
+    """States of a redemption (rules.md, Capture)."""
+
+    AUTHORIZED = "AUTHORIZED"
+    PENDING_REVIEW = "PENDING_REVIEW"
+    HELD = "HELD"
+    CLEARED = "CLEARED"
+    SETTLED = "SETTLED"
+    VOIDED = "VOIDED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+    REFUNDED = "REFUNDED"
+
+
+class PayeeKind(StrEnum):
+    """Who is paid."""
+
+    PROVIDER = "PROVIDER"
+    ENTERPRISE = "ENTERPRISE"
+
+
+class WalletKey(NamedTuple):
+    """What guards the notes and quota of one enterprise at one issuer."""
+
+    issuer: str
+    enterprise: str
+
+
+class OrderKey(NamedTuple):
+    """One contract: the provider's own number of it (rules.md O1)."""
+
+    provider: str
+    order_no: str
+
+
+@dataclass(slots=True)
+class Note:
+    """One voucher. `available + reserved + redeemed + returned = face`, always. `counted_year` is the quota year
+    in which its face was counted under quota basis FACE, 0 while it is not."""
+
+    note_id: int
+    voucher_no: str
+    wallet: WalletKey
+    face: int
+    available: int
+    reserved: int
+    redeemed: int
+    returned: int
+    issued_on: date
+    expires_on: date
+    counted_year: int = 0
+    cancelled: bool = False
+
+    def expired(self, today: date) -> bool:
+        """Say whether the note is past its validity `[issued_on, expires_on)`."""
+        return self.expires_on <= today
+
+    def live(self, today: date) -> bool:
+        """Say whether the note may still be drawn or take value back."""
+        return self.expires_on > today and not self.cancelled
+
+
+@dataclass(slots=True)
+class Wallet:
+    """Notes and quotas of one enterprise at one issuer. `notes` are those that still matter, sorted by (expiry, number)
+    (rules.md A3); `last_expiry` is the latest expiry of all notes ever held, None where none was."""
+
+    key: WalletKey
+    last_expiry: date | None = None
+    notes: list[Note] = field(default_factory=list)
+    quota_used: dict[int, int] = field(default_factory=dict)
+    issued: dict[int, int] = field(default_factory=dict)
+
+    def note(self, note_id: int) -> Note:
+        """Return a note by id; raise LookupError where the wallet has none such."""
+        for note in self.notes:
+            if note.note_id == note_id:
+                return note
+        raise LookupError(note_id)
+
+
+@dataclass(slots=True)
+class OrderState:
+    """What is known and committed of an order. `committed` is, by issuer, what is authorized, cleared and not refunded."""
+
+    key: OrderKey
+    enterprise: str
+    lines: tuple[Line, ...]
+    committed: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """All subsidies on the order."""
+        return sum(self.committed.values())
+
+
+class Draw(NamedTuple):
+    """What a redemption holds of one note."""
+
+    note_id: int
+    voucher_no: str
+    amount: int
+
+
+@dataclass(slots=True)
+class Redemption:
+    """One voucher use on one order. `subsidy` is what stands now; `line_refunds` the fee given back per final line."""
+
+    redemption_id: str
+    wallet: WalletKey
+    acquirer: str
+    order: OrderKey
+    policy_id: int
+    policy_version: str
+    state: State
+    lines: tuple[Line, ...]
+    authorized: int
+    subsidy: int
+    payee_kind: PayeeKind
+    quota_year: int
+    authorized_at: datetime
+    expires_on: date
+    draws: tuple[Draw, ...]
+    refunded: int = 0
+    line_refunds: tuple[int, ...] = ()
+    invoice_no: str = ""
+    delivered_on: date | None = None
+    window_no: int = 0
+    settled_on: date | None = None
+
+    @property
+    def payee(self) -> str:
+        """Unified social credit code of whoever is paid."""
+        return self.order.provider if self.payee_kind is PayeeKind.PROVIDER else self.wallet.enterprise
+
+
+@dataclass(frozen=True, slots=True)
+class Enterprise:
+    """A holder of vouchers, as its division registered it. `sanctioned_on` is the first day of a negative-list entry in force."""
+
+    uscc: str
+    name: str
+    division: str
+    kind: EnterpriseKind
+    sme_no: str = ""
+    sme_valid_from: date | None = None
+    sme_valid_until: date | None = None
+    staff: int = 0
+    sanctioned_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A service institution, as its home admitted it. `rating` is in hundredths, 0 unrated."""
+
+    uscc: str
+    name: str
+    home: str
+    categories: tuple[Category, ...]
+    admitted_on: date
+    rating: int = 0
+    suspended_on: date | None = None
+
+
+class Recognition(NamedTuple):
+    """A dated, directional recognition `[valid_from, valid_until)` of one provider by one issuer."""
+
+    valid_from: date
+    valid_until: date | None
+    agreement: bool
+
+
+class InvoiceUse(NamedTuple):
+    """One use of an invoice number of a provider (rules.md C3)."""
+
+    issuer: str
+    redemption_id: str
+    order_no: str
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """All that one decision may read. Absent things are None; nothing else exists for the decision."""
+
+    enterprise: Enterprise | None = None
+    provider: Provider | None = None
+    policy: Policy | None = None
+    recognitions: tuple[Recognition, ...] = ()
+    wallet: Wallet | None = None
+    order: OrderState | None = None
+    redemption: Redemption | None = None
+    invoice_uses: tuple[InvoiceUse, ...] = ()

@@ -1,0 +1,22 @@
+"""Reasons: the steps of a decision, with the numbers used, so that an officer can follow and an auditor repeat it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SCOPE_CLAUSE = "沪科合〔2022〕19号 四(二)"
+INTEGRITY_CLAUSE = "沪科合〔2022〕19号 五(四)"
+TRIAL_CLAUSE = "长兴“科技券”与上海科技资源的跨区域共享 3.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One step. `facts` are (name, value) pairs; fen where the name ends in `_fen`, basis points in `_bp`."""
+
+    rule: str
+    zh: str
+    en: str
+    code: str = ""
+    policy_version: str = ""
+    clause: str = ""
+    facts: tuple[tuple[str, int], ...] = ()
