@@ -16,8 +16,10 @@ from hub.domain.divisions import contains, is_division
 from hub.domain.money import MAX_FEN
 
 _INDEX = re.compile(r"\[\d+\]")
-_NUMBER = re.compile(r"^[+-]?\d{1,16}(\.\d{1,20})?$")
-_SME_NO = re.compile(r"^20\d{2}\d{6}[0-9A-Z]\d{7}$")
+# ASCII only: a full-width digit in a code or an amount is a slip to be mended at its source.
+_NUMBER = re.compile(r"^[+-]?\d{1,16}(\.\d{1,20})?$", re.ASCII)
+_GROUPED = re.compile(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$", re.ASCII)
+_SME_NO = re.compile(r"^20\d{2}\d{6}[0-9A-Z]\d{7}$", re.ASCII)
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "是": True, "否": False, "shi": True, "fou": False, "Y": True, "N": False}
 
@@ -101,7 +103,7 @@ class Row:
     def uscc(self, field: str) -> str:
         """Return a unified social credit code (GB 32100-2015) whose check digit holds."""
         value = self.text(field)
-        if len(value) != 18 or not stdnum_uscc.is_valid(value):
+        if stdnum_uscc.compact(value) != value or not stdnum_uscc.is_valid(value):
             raise Reject(field, "BAD_USCC", value)
         return value
 
@@ -122,18 +124,18 @@ class Row:
             raise Reject(field, "WRONG_DIVISION", value, "GB/T 2260")
         return value
 
-    def money(self, field: str, scale: int) -> int:
-        """Return an amount greater than zero, in fen (rules.md M1); `scale` as in `parse_money`."""
+    def money(self, field: str, scale: int, *, grouped: bool = False) -> int:
+        """Return an amount greater than zero, in fen (rules.md M1); `scale` as in `parse_money`, `grouped` allows `8,000.00`."""
         value = self.text(field)
         try:
-            return parse_money(value, scale)
+            return parse_money(value.replace(",", "") if grouped and _GROUPED.match(value) else value, scale)
         except ValueError as error:
             raise Reject(field, str(error), value) from None
 
     def whole(self, field: str, least: int, most: int) -> int:
         """Return a whole number from `least` to `most`."""
         value = self.text(field)
-        if not re.fullmatch(r"\d{1,12}", value) or not least <= int(value) <= most:
+        if not re.fullmatch(r"[0-9]{1,12}", value) or not least <= int(value) <= most:
             raise Reject(field, "BAD_NUMBER", value, f"{least}-{most}")
         return int(value)
 

@@ -1,0 +1,201 @@
+"""Anhui's files: a workbook a city, a sheet a kind, a title above the header; result workbooks a city, and one for the province."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from adapters.anhui.mapping import CODES, DIVISION, read_day, write_day
+from adapters.runtime.documents import unusable
+from adapters.runtime.model import Broken, Kind, NativeRecord, Phase, kinds_of
+from adapters.runtime.results import ObligationRow, OutcomeRow, PositionRow, RedemptionRow, Results, VoucherRow
+from adapters.runtime.sheets import record_of_cells
+from adapters.runtime.tables import ResultTables, Style, table
+from hub.domain.divisions import contains
+
+_SHEETS = {
+    Kind.ENTERPRISE: "企业",
+    Kind.PROVIDER: "机构",
+    Kind.RECOGNITION: "互认",
+    Kind.VOUCHER: "发券",
+    Kind.AUTHORIZATION: "服务订单",
+    Kind.CAPTURE: "兑付申请",
+}
+_HEADER_ROW = 2
+_STYLE = Style(CODES, day=write_day, read_day=read_day)
+_TABLES = ResultTables(
+    redemptions=table(
+        "兑付结果",
+        RedemptionRow,
+        """
+        兑付编号 redemption_id
+        合同号 order_no
+        发券地 issuer
+        服务地 acquirer
+        企业信用代码 enterprise
+        机构信用代码 provider
+        状态 state redemption_state
+        政策版本 policy_version
+        受理金额（元） authorized_fen money
+        核定金额（元） subsidy_fen money
+        退款金额（元） refunded_fen money
+        收款方 payee payee
+        发票号 invoice_no
+        完成日期 delivered_on day
+        兑付日期 settled_on day
+        清算批次 window_id
+        核定依据 basis
+        """,
+    ),
+    vouchers=table(
+        "发券结果",
+        VoucherRow,
+        """
+        发券市 issuer
+        券号 voucher_no
+        企业信用代码 enterprise
+        面额（元） face_fen money
+        收回金额（元） returned_fen money
+        发放日期 issued_on day
+        失效日期 expires_on day
+        """,
+    ),
+    obligations=table(
+        "应付明细",
+        ObligationRow,
+        """
+        清算批次 window_id
+        付款方 debtor
+        收款方信用代码 creditor
+        金额（元） amount_fen money
+        状态 state obligation_state
+        """,
+    ),
+    positions=table("净额头寸", PositionRow, "清算批次 window_id\n地区 division\n净额（元） amount_fen money"),
+    outcomes=table(
+        "处理回执",
+        OutcomeRow,
+        """
+        类型 kind
+        编号 native_id
+        文件 file
+        位置 line
+        结果 outcome outcome
+        说明 message
+        """,
+    ),
+)
+
+
+def read(folder: Path, phase: Phase) -> Iterator[NativeRecord | Broken]:
+    """Yield the records of a phase, workbook after workbook."""
+    for path in sorted(folder.glob("*.xlsx")):
+        try:
+            book = load_workbook(path, data_only=True)
+        except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError) as error:
+            yield unusable(path.name, "1", "", "UNPARSEABLE", str(error))
+            continue
+        for kind in kinds_of(phase):
+            if _SHEETS.get(kind) in book.sheetnames:
+                yield from _read_sheet(book, path.name, kind)
+        book.close()
+
+
+def _read_sheet(book: Workbook, file: str, kind: Kind) -> Iterator[NativeRecord | Broken]:
+    """Yield the rows of a sheet; empty ones are passed over."""
+    name = _SHEETS[kind]
+    header: list[str] = []
+    for number, row in enumerate(book[name].iter_rows(values_only=True), start=1):
+        cells = [_text(value) for value in row]
+        if number == _HEADER_ROW:
+            header = cells
+        elif number > _HEADER_ROW and any(cells):
+            yield record_of_cells(header, cells, file, f"{name}!{number}", kind, "编号")
+
+
+def _text(value: object) -> str:
+    """Return a cell as text. A number keeps the shortest digits that give it back, which are those that were typed."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    if isinstance(value, datetime):
+        return write_day(value.date())
+    if isinstance(value, date):
+        return write_day(value)
+    if isinstance(value, int | float):
+        return f"{Decimal(str(value)).normalize():f}"
+    return str(value).strip()
+
+
+def write(results: Results, folder: Path) -> list[Path]:
+    """Write `result-<division>.xlsx` for each city that appears, and one for the province, and return the files."""
+    files = []
+    for division in _books(results):
+        path = folder / f"result-{division}.xlsx"
+        _book(_part(results, division)).save(path)
+        files.append(path)
+    return files
+
+
+def _books(results: Results) -> list[str]:
+    """Return the divisions that get a workbook."""
+    issuers = [row.issuer for row in results.redemptions] + [row.issuer for row in results.vouchers]
+    divisions = {*issuers, *(row.debtor for row in results.obligations), *(row.division for row in results.positions)}
+    return sorted({DIVISION, *(division for division in divisions if contains(DIVISION, division))})
+
+
+def _part(results: Results, division: str) -> Results:
+    """Return what belongs in a division's workbook: a city's own money; the rest goes to the province."""
+
+    def here(owner: str) -> bool:
+        return owner == division or (division == DIVISION and not contains(DIVISION, owner))
+
+    return Results(
+        redemptions=tuple(row for row in results.redemptions if here(row.issuer)),
+        vouchers=tuple(row for row in results.vouchers if here(row.issuer)),
+        obligations=tuple(row for row in results.obligations if here(row.debtor)),
+        positions=tuple(row for row in results.positions if here(row.division)),
+        outcomes=results.outcomes if division == DIVISION else (),
+    )
+
+
+def _book(results: Results) -> Workbook:
+    book = Workbook()
+    book.remove(book.worksheets[0])
+    headers, amounts = _TABLES.headers(), _TABLES.amounts()
+    for name, rows in _TABLES.write(results, _STYLE).items():
+        sheet = book.create_sheet(name)
+        sheet.append([f"长三角科技创新券{name}"])
+        sheet.append(headers[name])
+        for cells in rows:
+            sheet.append([_cell(column, cells[column], amounts) for column in headers[name]])
+        # A text that begins with = would be run as a formula by whoever opens the book.
+        for line in sheet.iter_rows(min_row=_HEADER_ROW + 1):
+            for cell in line:
+                if cell.data_type == "f":
+                    cell.data_type = "s"
+    return book
+
+
+def _cell(column: str, text: str, amounts: set[str]) -> str | Decimal:
+    """Return a cell's value: money as a number, so that it can be summed, as long as a spreadsheet's fifteen digits hold it."""
+    return Decimal(text) if column in amounts and len(text) <= 15 else text
+
+
+def load(folder: Path) -> Results:
+    """Read the result workbooks back, all of them together."""
+    found: dict[str, list[dict[str, str]]] = {name: [] for name in _TABLES.headers()}
+    for path in sorted(folder.glob("result-*.xlsx")):
+        book = load_workbook(path)
+        for name, header in _TABLES.headers().items():
+            for row in book[name].iter_rows(min_row=_HEADER_ROW + 1, values_only=True):
+                found[name].append(dict(zip(header, (_text(value) for value in row), strict=True)))
+        book.close()
+    return _TABLES.read(found, _STYLE)

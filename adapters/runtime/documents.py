@@ -1,0 +1,92 @@
+"""JSON, line by line or page by page, into native records. Numbers stay as they were written: `8000.10` is never a float."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from adapters.runtime.model import Broken, Kind, NativeRecord
+from adapters.runtime.reasons import describe
+
+# Python calls these hooks with the literal's text: that text is the value.
+_DECODER = json.JSONDecoder(parse_float=str, parse_int=str)
+_ARRAY = r'"{name}"\s*:\s*\['
+
+
+def unusable(file: str, line: str, field: str, code: str, detail: str = "", native_id: str = "") -> Broken:
+    """Return the quarantined form of what is not even a record."""
+    zh, en = describe(code, detail)
+    return Broken(file, line, field, code, zh, en, native_id=native_id)
+
+
+def flatten(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (path, text) of every leaf; null is an empty text, true and false are those words."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from flatten(part, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list):
+        for at, part in enumerate(value):
+            yield from flatten(part, f"{path}[{at}]")
+    elif isinstance(value, bool):
+        yield path, str(value).lower()
+    else:
+        yield path, "" if value is None else str(value)
+
+
+def record_of(item: object, file: str, line: str, kind: Kind, id_field: str) -> NativeRecord | Broken:
+    """Return a decoded JSON value as a record; one that is no object, or has no id, is unusable."""
+    if not isinstance(item, dict):
+        return unusable(file, line, "", "UNPARSEABLE", "JSON object expected")
+    native_id = item.get(id_field)
+    if not isinstance(native_id, str) or not native_id.strip():
+        return unusable(file, line, id_field, "MISSING_FIELD")
+    return NativeRecord(file, line, kind, native_id.strip(), dict(flatten(item)))
+
+
+def read_lines(path: Path, file: str, kind: Kind, id_field: str) -> Iterator[NativeRecord | Broken]:
+    """Yield the records of a JSON Lines file in UTF-8; an empty line is passed over, a bad one is unusable."""
+    for number, raw in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if not raw.strip():
+            continue
+        try:
+            yield record_of(_DECODER.decode(raw.decode("utf-8").strip()), file, str(number), kind, id_field)
+        except UnicodeDecodeError:
+            yield unusable(file, str(number), "", "ENCODING", "UTF-8")
+        except json.JSONDecodeError as error:
+            yield unusable(file, str(number), "", "UNPARSEABLE", f"{error.msg} (column {error.colno})")
+
+
+def read_page(path: Path, file: str, kind: Kind, id_field: str, array: str) -> Iterator[NativeRecord | Broken]:
+    """Yield the records in the array of a page. A page that is not whole is unusable as a whole: half an answer proves nothing."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+        page = _DECODER.decode(text)
+    except UnicodeDecodeError:
+        yield unusable(file, "1", "", "ENCODING", "UTF-8")
+        return
+    except json.JSONDecodeError as error:
+        yield unusable(file, str(error.lineno), "", "UNPARSEABLE", f"{error.msg} (column {error.colno})")
+        return
+    items = page.get(array) if isinstance(page, dict) else None
+    if not isinstance(items, list):
+        yield unusable(file, "1", array, "MISSING_FIELD")
+        return
+    for item, line in zip(items, _lines(text, array, items), strict=True):
+        yield record_of(item, file, line, kind, id_field)
+
+
+def _lines(text: str, array: str, items: list[object]) -> list[str]:
+    """Return the line on which each item of a page begins."""
+    start = re.search(_ARRAY.format(name=re.escape(array)), text)
+    at = start.end() if start else 0
+    lines, line, counted = [], 1, 0
+    for _ in items:
+        while text[at] in " \t\r\n,":
+            at += 1
+        line += text.count("\n", counted, at)
+        counted = at
+        lines.append(str(line))
+        at = _DECODER.raw_decode(text, at)[1]
+    return lines

@@ -1,0 +1,91 @@
+"""Stable identities of commands: a native record sent again, in whatever file, has one effect (rules.md I1)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+from adapters.runtime.model import FieldTable, Kind, NativeRecord
+from adapters.runtime.row import generic
+
+_NAMESPACE = UUID("8d5f3a52-6c1e-5b0a-9a3b-4f7f0e1d2c60")
+
+REPLACEABLE = frozenset({Kind.ENTERPRISE, Kind.PROVIDER, Kind.RECOGNITION})
+"""Kinds of which the latest content counts. The others move money or rules: they take effect once and are never sent changed."""
+
+
+class Step(StrEnum):
+    """What to do with a record that was read."""
+
+    SEND = "SEND"
+    SKIP = "SKIP"
+    CHANGED = "CHANGED"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is known of a record that was sent before. `outcome` is empty while unanswered, `OK`, or a refusal code."""
+
+    digest: str
+    attempt: int
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do, and under which attempt."""
+
+    step: Step
+    attempt: int = 0
+
+
+def digest_of(record: NativeRecord, dropped: FieldTable) -> str:
+    """Return the digest of what a record says to the hub; a change in a dropped field is no change."""
+    unsaid = dropped.get(record.kind, {})
+    said = sorted((name, value) for name, value in record.fields.items() if generic(name) not in unsaid)
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+
+
+def plan(kind: Kind, digest: str, before: Sent | None, *, retry_refused: bool = False) -> Plan:
+    """Decide on a record in the light of what was sent before under its id.
+
+    An attempt number grows when a refusal is retried or a replaceable record changes, so that the hub sees a new request; it stays
+    when nothing was answered yet, so that the hub sees the same one.
+    """
+    if before is None:
+        return Plan(Step.SEND)
+    if before.digest == digest:
+        if not before.outcome:
+            return Plan(Step.SEND, before.attempt)
+        refused = before.outcome != "OK"
+        return Plan(Step.SEND, before.attempt + 1) if refused and retry_refused else Plan(Step.SKIP, before.attempt)
+    if kind in REPLACEABLE or before.outcome not in ("", "OK"):
+        return Plan(Step.SEND, before.attempt + 1)
+    return Plan(Step.SEND, before.attempt) if not before.outcome else Plan(Step.CHANGED, before.attempt)
+
+
+def source_id(province: str, record: NativeRecord, digest: str, attempt: int) -> str:
+    """Return the CloudEvents id of a record: the same for the same record, revision and attempt."""
+    revision = digest[:16] if record.kind in REPLACEABLE else "1"
+    return f"{province}/{record.kind}/{record.native_id}/{revision}/{attempt}"
+
+
+def request_id(source: str) -> str:
+    """Return the request id that belongs to a CloudEvents id."""
+    return str(uuid5(_NAMESPACE, source))
+
+
+def headers(source: str, province: str, method: str, time: str) -> Mapping[str, str]:
+    """Return the CloudEvents headers of a command (binary mode)."""
+    return {
+        "ce_specversion": "1.0",
+        "ce_id": source,
+        "ce_source": f"/adapters/{province}",
+        "ce_type": method,
+        "ce_time": time,
+        "content-type": "application/protobuf",
+    }

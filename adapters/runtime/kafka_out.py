@@ -1,0 +1,71 @@
+"""Commands to the hub: an idempotent producer on `<prefix>.<division>.in.v1`, CloudEvents in binary mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+KafkaConfig = Mapping[str, str | int]
+"""Further kafka-python client settings (SASL, TLS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A command ready to leave."""
+
+    key: str
+    value: bytes
+    headers: Mapping[str, str]
+
+
+class Outbound(Protocol):
+    """Where commands go."""
+
+    def send(self, command: Outgoing) -> None:
+        """Hand over a command; it may wait in a buffer."""
+        ...
+
+    def flush(self) -> None:
+        """Return when the broker has all that was handed over; raise ConnectionError otherwise."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+class KafkaOut:
+    """The producer. `acks=all` and idempotence: what `flush` returns from is on the broker, once and in order per key."""
+
+    def __init__(self, bootstrap: str, topic: str, config: KafkaConfig, *, timeout_s: float = 60.0) -> None:
+        self._topic, self._timeout_s = topic, timeout_s
+        self._pending: list[Any] = []
+        self._producer = KafkaProducer(
+            bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5, allow_auto_create_topics=False, **dict(config)
+        )
+
+    def send(self, command: Outgoing) -> None:
+        """Hand a command to the producer's buffer."""
+        headers = [(name, value.encode()) for name, value in command.headers.items()]
+        try:
+            self._pending.append(self._producer.send(self._topic, value=command.value, key=command.key.encode(), headers=headers))
+        except KafkaError as error:
+            raise ConnectionError(f"{self._topic}: {error}") from error
+
+    def flush(self) -> None:
+        """Wait for every acknowledgement."""
+        pending, self._pending = self._pending, []
+        try:
+            self._producer.flush(timeout=self._timeout_s)
+            for future in pending:
+                future.get(timeout=self._timeout_s)
+        except KafkaError as error:
+            raise ConnectionError(f"{self._topic}: {error}") from error
+
+    def close(self) -> None:
+        """Close the producer."""
+        self._producer.close(timeout=5)

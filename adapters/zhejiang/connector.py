@@ -1,0 +1,112 @@
+"""Zhejiang's files: `<division>/<kind>.jsonl`, one folder for every issuer of the three levels, and result files of the same make."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from adapters.runtime.documents import read_lines
+from adapters.runtime.model import Broken, Kind, NativeRecord, Phase, kinds_of
+from adapters.runtime.results import ObligationRow, OutcomeRow, PositionRow, RedemptionRow, Results, VoucherRow
+from adapters.runtime.tables import ResultTables, Style, table
+from adapters.zhejiang.mapping import CODES, read_day, write_day
+
+_FILES = {
+    Kind.ENTERPRISE: "qiye",
+    Kind.PROVIDER: "jigou",
+    Kind.RECOGNITION: "huren",
+    Kind.VOUCHER: "faquan",
+    Kind.AUTHORIZATION: "shouquan",
+    Kind.CAPTURE: "duifu",
+}
+_STYLE = Style(CODES, money=str, read_money=int, day=write_day, read_day=read_day)
+_TABLES = ResultTables(
+    redemptions=table(
+        "duifu",
+        RedemptionRow,
+        """
+        lsh redemption_id
+        ddh order_no
+        fqd issuer
+        fwd acquirer
+        qydm enterprise
+        jgdm provider
+        zt state redemption_state
+        zcbb policy_version
+        sqje authorized_fen money
+        hdje subsidy_fen money
+        thje refunded_fen money
+        skf payee payee
+        fph invoice_no
+        jfrq delivered_on day
+        zfrq settled_on day
+        qspc window_id
+        yj basis
+        """,
+    ),
+    vouchers=table(
+        "faquan",
+        VoucherRow,
+        """
+        fqd issuer
+        qh voucher_no
+        xydm enterprise
+        mianzhi face_fen money
+        shje returned_fen money
+        ffrq issued_on day
+        sxrq expires_on day
+        """,
+    ),
+    obligations=table(
+        "yingfu",
+        ObligationRow,
+        """
+        qspc window_id
+        fkd debtor
+        skfdm creditor
+        je amount_fen money
+        zt state obligation_state
+        """,
+    ),
+    positions=table("toucun", PositionRow, "qspc window_id\nxzqh division\nje amount_fen money"),
+    outcomes=table(
+        "huizhi",
+        OutcomeRow,
+        """
+        lx kind
+        bianhao native_id
+        wenjian file
+        hang line
+        jieguo outcome outcome
+        shuoming message
+        """,
+    ),
+)
+
+
+def read(folder: Path, phase: Phase) -> Iterator[NativeRecord | Broken]:
+    """Yield the records of a phase, province first, then cities, then counties."""
+    for kind in kinds_of(phase):
+        for path in sorted(folder.glob(f"*/{_FILES.get(kind, kind)}.jsonl")):
+            yield from read_lines(path, f"{path.parent.name}/{path.name}", kind, "bianhao")
+
+
+def write(results: Results, folder: Path) -> list[Path]:
+    """Write one file a table, `<table>_jieguo.jsonl`, and return the files."""
+    return [_jsonl(folder / f"{name}_jieguo.jsonl", rows) for name, rows in _TABLES.write(results, _STYLE).items()]
+
+
+def _jsonl(path: Path, rows: list[dict[str, str]]) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def load(folder: Path) -> Results:
+    """Read the result files back."""
+    found = {}
+    for name in _TABLES.headers():
+        text = (folder / f"{name}_jieguo.jsonl").read_text(encoding="utf-8")
+        # Not splitlines(): a text may hold characters that Python takes for line ends and JSON does not.
+        found[name] = [json.loads(line) for line in text.split("\n") if line]
+    return _TABLES.read(found, _STYLE)
