@@ -1,0 +1,217 @@
+"""Kafka to hub: reads the provinces' inbound topics and hands each command to the application, at least once and in order per key.
+
+Offsets are committed only after every record before them is handled, refused, or kept as a dead letter, and after that is durable in
+PostgreSQL: nothing acknowledged is ever lost. What comes twice is dropped by the inbox, and what slips past it by the request id.
+A command that has to wait holds back its own partition only, which is read again from it after a growing pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import psycopg
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
+
+from hub.domain.clock import Clock, SystemClock
+from hub.messaging.admin import ensure_topics
+from hub.messaging.batch import BatchHandler, BatchOutcome, HandlingLimits, Partition
+from hub.messaging.inbox import Inbox
+from hub.messaging.metrics import ConsumerMetrics
+from hub.messaging.ports import CommandPort
+from hub.messaging.topics import TopicPlan
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_CONFIG: Mapping[str, Any] = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "earliest",
+    "session_timeout_ms": 6_000,
+    "heartbeat_interval_ms": 1_500,
+    "max_poll_interval_ms": 300_000,
+    "metadata_max_age_ms": 30_000,
+    "bootstrap_timeout_ms": 5_000,
+    "request_timeout_ms": 10_000,
+    "reconnect_backoff_max_ms": 1_000,
+}
+_COMMIT_MS_MAX = 10_000
+_LOST_MEMBERSHIP = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerLimits:
+    """Bounds of the consumer. Times are seconds."""
+
+    batch_records_max: int = 500
+    poll_seconds: float = 0.5
+    backoff_seconds_min: float = 0.2
+    backoff_seconds_max: float = 15.0
+    handling: HandlingLimits = field(default_factory=HandlingLimits)
+
+
+class CommandConsumer:
+    """Consumes the inbound topics of `plan` as a member of `group`. `run` is one task; several processes share the partitions.
+
+    The topics are made at every connection if `make_topics`. `client_config` are further kafka-python settings (SASL, TLS).
+    """
+
+    def __init__(
+        self,
+        *,
+        dsn: str,
+        bootstrap: str,
+        plan: TopicPlan,
+        port: CommandPort,
+        group: str = "deltahub",
+        client_config: Mapping[str, Any] | None = None,
+        make_topics: bool = True,
+        clock: Clock | None = None,
+        metrics: ConsumerMetrics | None = None,
+        limits: ConsumerLimits | None = None,
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._plan = plan
+        self._group = group
+        self._client_config = dict(client_config or {})
+        self._make_topics = make_topics
+        self._clock = clock or SystemClock()
+        self._metrics = metrics
+        self._limits = limits or ConsumerLimits()
+        self._inbox = Inbox(dsn, group)
+        self._handler = BatchHandler(port, self._inbox, plan.inbound(), self._limits.handling)
+        self._pauses: dict[Partition, _Pause] = {}
+        self._kafka: Any = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until `stop` is set, through any outage of Kafka or PostgreSQL; then finish the batch in hand and leave the group."""
+        backoff = self._limits.backoff_seconds_min
+        # The client is not thread-safe: one thread of its own does all that blocks.
+        with ThreadPoolExecutor(1, thread_name_prefix="kafka-consumer") as thread:
+            try:
+                while not stop.is_set():
+                    try:
+                        await self._step(thread)
+                        backoff = self._limits.backoff_seconds_min
+                    except Exception as error:
+                        # Nothing may end the consumer but `stop`. What was not committed comes again over a new connection.
+                        log.warning("the consumer of %s starts over in %.1f s: %r", self._group, backoff, error)
+                        self._count_failure("postgresql" if isinstance(error, psycopg.Error) else "kafka")
+                        await self._disconnect(thread)
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(stop.wait(), backoff)
+                        backoff = min(backoff * 2, self._limits.backoff_seconds_max)
+            finally:
+                await self._disconnect(thread)
+
+    async def _step(self, thread: ThreadPoolExecutor) -> None:
+        if self._kafka is None:
+            self._kafka = await _in(thread, self._connect)
+        polled = await _in(thread, self._poll)
+        if not polled:
+            return
+        outcome = await self._handler.handle(list(itertools.chain.from_iterable(polled.values())))
+        await self._inbox.record(outcome.handled, outcome.dead, self._clock.now())
+        ends = {(place.topic, place.partition): records[-1].offset + 1 for place, records in polled.items()}
+        await _in(thread, lambda: self._settle(ends, outcome))
+        self._observe(outcome)
+
+    # -- in the client's thread ---------------------------------------------------------------------------------------------
+
+    def _connect(self) -> Any:
+        if self._make_topics:
+            ensure_topics(self._bootstrap, self._client_config, self._plan)
+        config = {**_CONFIG, "bootstrap_servers": self._bootstrap, "group_id": self._group, **self._client_config}
+        return KafkaConsumer(*self._plan.inbound(), max_poll_records=self._limits.batch_records_max, **config)
+
+    def _poll(self) -> dict[Any, list[Any]]:
+        now = time.monotonic()
+        assigned = self._kafka.assignment()
+        for place, pause in self._pauses.items():
+            if pause.paused and now >= pause.until:
+                pause.paused = False
+                if TopicPartition(*place) in assigned:
+                    self._kafka.resume(TopicPartition(*place))
+        polled: dict[Any, list[Any]] = self._kafka.poll(timeout_ms=int(self._limits.poll_seconds * 1000))
+        return polled
+
+    def _settle(self, ends: Mapping[Partition, int], outcome: BatchOutcome) -> None:
+        """Commit what is done, and go back to what has to wait."""
+        positions = {place: outcome.stuck.get(place, end) for place, end in ends.items()}
+        try:
+            offsets = {TopicPartition(*place): OffsetAndMetadata(offset, "", -1) for place, offset in positions.items()}
+            self._kafka.commit(offsets, timeout_ms=_COMMIT_MS_MAX)
+        except _LOST_MEMBERSHIP as error:
+            # Another member has the partitions now and reads the batch again; the inbox tells it what is done.
+            log.warning("offsets of %d partitions went to another member: %r", len(positions), error)
+        for place in ends:
+            if place in outcome.stuck:
+                self._hold(place, outcome.stuck[place])
+            else:
+                self._pauses.pop(place, None)
+
+    def _hold(self, place: Partition, offset: int) -> None:
+        partition = TopicPartition(*place)
+        pause = self._pauses.setdefault(place, _Pause(self._limits.backoff_seconds_min))
+        pause.begin(self._limits.backoff_seconds_max)
+        if partition in self._kafka.assignment():
+            self._kafka.seek(partition, offset)
+            self._kafka.pause(partition)
+
+    def _close(self) -> None:
+        kafka, self._kafka = self._kafka, None
+        self._pauses.clear()
+        if kafka is not None:
+            kafka.close(autocommit=False, timeout_ms=3_000)
+
+    # -- in the event loop --------------------------------------------------------------------------------------------------
+
+    async def _disconnect(self, thread: ThreadPoolExecutor) -> None:
+        try:
+            await _in(thread, self._close)
+        except Exception as error:
+            log.warning("the consumer of %s did not leave its group cleanly: %r", self._group, error)
+        await self._inbox.close()
+
+    def _count_failure(self, part: str) -> None:
+        if self._metrics is not None:
+            self._metrics.failures.labels(part).inc()
+
+    def _observe(self, outcome: BatchOutcome) -> None:
+        if self._metrics is None:
+            return
+        counts = {
+            "handled": len(outcome.handled),
+            "duplicate": outcome.duplicates,
+            "dead": len(outcome.dead),
+            "deferred": outcome.deferred,
+        }
+        for name, count in counts.items():
+            self._metrics.records.labels(name).inc(count)
+
+
+@dataclass(slots=True)
+class _Pause:
+    """A partition that waits; each time in a row twice as long."""
+
+    seconds: float
+    until: float = 0.0
+    paused: bool = False
+
+    def begin(self, seconds_max: float) -> None:
+        self.until = time.monotonic() + self.seconds
+        self.seconds = min(self.seconds * 2, seconds_max)
+        self.paused = True
+
+
+async def _in(thread: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(thread, call)

@@ -1,0 +1,24 @@
+"""What the exchange tells Prometheus. Made once at start, not at import, so that tests and processes keep their own registries."""
+
+from __future__ import annotations
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
+
+
+class RelayMetrics:
+    """Metrics of the outbox relay."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.published = Counter("deltahub_relay_published", "Outbox rows acknowledged by Kafka", registry=registry)
+        self.failures = Counter("deltahub_relay_failures", "Failed attempts to publish", ["part"], registry=registry)
+        self.pending = Gauge("deltahub_relay_pending", "Outbox rows not yet published", registry=registry)
+        self.oldest_age = Gauge("deltahub_relay_oldest_age_seconds", "Age of the oldest unpublished outbox row", registry=registry)
+        self.active = Gauge("deltahub_relay_active", "1 while this relay holds the lock, 0 while it stands by", registry=registry)
+
+
+class ConsumerMetrics:
+    """Metrics of the inbound consumer. `outcome` is handled, duplicate, dead or deferred."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.records = Counter("deltahub_consumer_records", "Inbound records by what became of them", ["outcome"], registry=registry)
+        self.failures = Counter("deltahub_consumer_failures", "Failures of Kafka or of the database", ["part"], registry=registry)

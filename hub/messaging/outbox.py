@@ -1,0 +1,80 @@
+"""The outbox as the relay sees it: one database session that holds the lock, reads what is unpublished, and marks it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+
+from hub.messaging.schema import OUTBOX_CHANNEL
+
+RELAY_LOCK = 0x7972645F6F757462
+"""Advisory lock of the active relay (`yrd_outb` in ASCII); one per database."""
+
+# A relay whose machine vanished must lose its lock soon, not after the two hours that TCP takes by default.
+_KEEPALIVE = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One row to publish. `topic` is logical: `<division>.out` or `pool`."""
+
+    seq: int
+    topic: str
+    key: str
+    type: str
+    occurred_at: datetime
+    payload: bytes
+
+
+class Outbox:
+    """One session on the outbox. Blocks. All methods raise psycopg.Error; the session is then to be closed."""
+
+    def __init__(self, dsn: str) -> None:
+        self.locked = False
+        self._connection = psycopg.connect(dsn, autocommit=True, connect_timeout=5, application_name="deltahub-relay")
+
+    def try_lock(self) -> bool:
+        """Become the active relay if nobody else is, and say whether this session is. The lock ends with the session."""
+        if not self.locked:
+            row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", (RELAY_LOCK,)).fetchone()
+            self.locked = row is not None and bool(row[0])
+            if self.locked:
+                self._connection.execute(_KEEPALIVE)
+                self._connection.execute(f"LISTEN {OUTBOX_CHANNEL}")
+        return self.locked
+
+    def unpublished(self, rows_max: int) -> list[OutboxRow]:
+        """Return the first unpublished rows in sequence order."""
+        cursor = self._connection.execute(
+            "SELECT seq, topic, key, type, occurred_at, payload FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT %s",
+            (rows_max,),
+            prepare=True,
+        )
+        return [OutboxRow(*row) for row in cursor]
+
+    def mark_published(self, seqs: Sequence[int], at: datetime) -> None:
+        """Mark rows as published at `at`."""
+        self._connection.execute("UPDATE outbox SET published_at = %s WHERE seq = ANY(%s)", (at, list(seqs)), prepare=True)
+
+    def pending(self) -> int:
+        """Return how many rows are unpublished."""
+        row = self._connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetchone()
+        return int(row[0]) if row is not None else 0
+
+    def wait(self, seconds: float) -> None:
+        """Wait until a transaction announces new rows, at most `seconds`."""
+        for _ in self._connection.notifies(timeout=seconds, stop_after=1):
+            pass
+        # Many commits may have announced themselves meanwhile; one look at the table serves them all.
+        for _ in self._connection.notifies(timeout=0):
+            pass
+
+    def close(self) -> None:
+        """End the session, and with it the lock."""
+        self.locked = False
+        with contextlib.suppress(psycopg.Error):
+            self._connection.close()

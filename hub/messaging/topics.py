@@ -1,0 +1,67 @@
+"""Topic names: one pair per province, and one topic for the resource pool that everyone reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hub.domain.divisions import is_division, province_of
+
+POOL = "pool"
+"""Logical topic of an outbox row that goes to everyone."""
+
+_OUT_SUFFIX = ".out"
+
+
+def in_topic(prefix: str, division: str) -> str:
+    """Return the topic on which `division` (province level) sends commands to the hub, such as `yrd.310000.in.v1`."""
+    return f"{prefix}.{_province(division)}.in.v1"
+
+
+def out_topic(prefix: str, division: str) -> str:
+    """Return the topic on which the hub tells `division` (province level), and it alone, such as `yrd.310000.out.v1`."""
+    return f"{prefix}.{_province(division)}.out.v1"
+
+
+def pool_topic(prefix: str) -> str:
+    """Return the topic of the resource pool, such as `yrd.pool.v1`."""
+    return f"{prefix}.pool.v1"
+
+
+def logical_out(division: str) -> str:
+    """Return what an outbox row calls the topic of `division`, such as `310000.out`."""
+    return f"{_province(division)}{_OUT_SUFFIX}"
+
+
+def physical(prefix: str, logical: str) -> str:
+    """Return the topic an outbox row goes to: `<division>.out` or `pool`; raise ValueError for any other."""
+    if logical == POOL:
+        return pool_topic(prefix)
+    if logical.endswith(_OUT_SUFFIX):
+        return out_topic(prefix, logical.removesuffix(_OUT_SUFFIX))
+    raise ValueError(f"{logical!r} is no logical topic: expected `<division>.out` or `{POOL}`")
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """The topics a hub needs. `replication_factor` -1 means the broker's default."""
+
+    prefix: str
+    divisions: Sequence[str]
+    partitions: int = 6
+    replication_factor: int = -1
+
+    def inbound(self) -> dict[str, str]:
+        """Return the division of each inbound topic."""
+        return {in_topic(self.prefix, division): division for division in self.divisions}
+
+    def names(self) -> list[str]:
+        """Return all topics, sorted."""
+        pairs = [make(self.prefix, division) for division in self.divisions for make in (in_topic, out_topic)]
+        return sorted([*pairs, pool_topic(self.prefix)])
+
+
+def _province(division: str) -> str:
+    if not is_division(division) or province_of(division) != division:
+        raise ValueError(f"{division!r} is no province-level division code")
+    return division
