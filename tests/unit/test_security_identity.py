@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -37,9 +38,14 @@ def _good(directory: Path) -> bytes:
     return authority(directory).issue_leaf(CHANGXING_ID, days=30).certificate_pem
 
 
-def _by_zhejiang(directory: Path, uris: list[str], key: object = None, **options: object) -> bytes:
+def _by_zhejiang(
+    directory: Path,
+    uris: list[str],
+    key: CertificatePublicKeyTypes | None = None,
+    usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH,
+) -> bytes:
     ca = ca_of(directory, ZHEJIANG)
-    return forge(ca.certificate.subject, ca.key, key or new_key().public_key(), uris, **options)  # type: ignore[arg-type]
+    return forge(ca.certificate.subject, ca.key, key or new_key().public_key(), uris, usage=usage)
 
 
 def _foreign(directory: Path) -> bytes:
