@@ -12,7 +12,7 @@ from openpyxl import Workbook, load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from adapters.anhui.mapping import CODES, DIVISION, read_day, write_day
-from adapters.runtime.documents import unusable
+from adapters.runtime.documents import WHOLE, unusable
 from adapters.runtime.model import Broken, Kind, NativeRecord, Phase, kinds_of
 from adapters.runtime.results import ObligationRow, OutcomeRow, PositionRow, RedemptionRow, Results, VoucherRow
 from adapters.runtime.sheets import record_of_cells
@@ -99,7 +99,7 @@ def read(folder: Path, phase: Phase) -> Iterator[NativeRecord | Broken]:
         try:
             book = load_workbook(path, data_only=True)
         except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError) as error:
-            yield unusable(path.name, "1", "", "UNPARSEABLE", str(error))
+            yield unusable(path.name, "1", WHOLE, "UNPARSEABLE", str(error))
             continue
         for kind in kinds_of(phase):
             if _SHEETS.get(kind) in book.sheetnames:

@@ -173,6 +173,7 @@ def _authorization(record: NativeRecord) -> Mapped:
         provider=row.uscc("机构信用代码"),
         order_no=row.text("合同号", 64),
         lines=[line],
+        lines_field="服务类别",
     )
 
 
@@ -189,6 +190,7 @@ def _capture(record: NativeRecord) -> Mapped:
     return commands.capture(
         row.text("编号", 64),
         authorization=row.text("订单编号", 64),
+        authorization_field="订单编号",
         enterprise=row.uscc("企业信用代码"),
         invoice_no=row.text("发票号", 64),
         delivered_on=row.day("完成日期", read_day, FORM),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from adapters.jiangsu.mapping import CODES, read_day
-from adapters.runtime.documents import unusable
+from adapters.runtime.documents import WHOLE, unusable
 from adapters.runtime.model import Broken, Kind, NativeRecord, Phase, kinds_of
 from adapters.runtime.results import ObligationRow, OutcomeRow, PositionRow, RedemptionRow, Results, VoucherRow
 from adapters.runtime.sheets import record_of_cells
@@ -137,9 +137,9 @@ def _cells(raw: bytes, file: str, line: str) -> list[str] | Broken:
     try:
         (cells,) = csv.reader([raw.decode(ENCODING).rstrip("\r")], strict=True)
     except UnicodeDecodeError:
-        return unusable(file, line, "", "ENCODING", "GB18030")
+        return unusable(file, line, WHOLE, "ENCODING", "GB18030")
     except csv.Error as error:
-        return unusable(file, line, "", "UNPARSEABLE", str(error))
+        return unusable(file, line, WHOLE, "UNPARSEABLE", str(error))
     return cells
 
 

@@ -183,6 +183,7 @@ def _authorization(record: NativeRecord) -> Mapped:
         provider=row.uscc("机构代码"),
         order_no=row.text("订单号", 64),
         lines=_lines(row),
+        lines_field="服务类别1",
     )
 
 
@@ -192,6 +193,7 @@ def _capture(record: NativeRecord) -> Mapped:
     return commands.capture(
         row.text("兑付编号", 64),
         authorization=row.text("申请编号", 64),
+        authorization_field="申请编号",
         enterprise=row.uscc("企业代码"),
         invoice_no=row.text("发票号码", 64),
         delivered_on=row.day("交付日期", read_day, FORM),

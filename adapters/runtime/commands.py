@@ -89,11 +89,12 @@ def authorize(
     provider: str,
     order_no: str,
     lines: Sequence[clearing.OrderLine],
+    lines_field: str,
     all_or_nothing: bool = False,
 ) -> Mapped:
-    """Return the command that reserves vouchers for an order."""
+    """Return the command that reserves vouchers for an order; an order without lines is at fault in `lines_field`."""
     if not lines:
-        raise Reject("", "NO_LINES")
+        raise Reject(lines_field, "NO_LINES")
     given = clearing.AuthorizationInput(
         issuer=issuer,
         enterprise=enterprise,
@@ -113,12 +114,13 @@ def capture(
     native_id: str,
     *,
     authorization: str,
+    authorization_field: str,
     enterprise: str,
     invoice_no: str,
     delivered_on: str,
     documents: Sequence[clearing.Evidence],
     lines: Sequence[clearing.OrderLine] = (),
 ) -> Mapped:
-    """Return the command that captures; `authorization` is the native id under which the order was sent for authorization."""
+    """Return the command that captures; `authorization` is the native id under which the order was sent, read from the field named."""
     request = clearing.CaptureRequest(lines=lines, invoice_no=invoice_no, delivered_on=delivered_on, evidence=documents)
-    return Mapped(CAPTURE, request, enterprise, native_id, refers_to=authorization)
+    return Mapped(CAPTURE, request, enterprise, native_id, refers_to=authorization, refers_field=authorization_field)

@@ -12,6 +12,9 @@ from adapters.runtime.reasons import describe
 
 # Python calls these hooks with the literal's text: that text is the value.
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str)
+WHOLE = "*"
+"""Stands for the field where the whole row is at fault."""
+
 _ARRAY = r'"{name}"\s*:\s*\['
 
 
@@ -38,11 +41,11 @@ def flatten(value: object, path: str = "") -> Iterator[tuple[str, str]]:
 def record_of(item: object, file: str, line: str, kind: Kind, id_field: str) -> NativeRecord | Broken:
     """Return a decoded JSON value as a record; one that is no object, or has no id, is unusable."""
     if not isinstance(item, dict):
-        return unusable(file, line, "", "UNPARSEABLE", "JSON object expected")
+        return unusable(file, line, WHOLE, "UNPARSEABLE", "JSON object expected")
     native_id = item.get(id_field)
     if not isinstance(native_id, str) or not native_id.strip():
         return unusable(file, line, id_field, "MISSING_FIELD")
-    return NativeRecord(file, line, kind, native_id.strip(), dict(flatten(item)))
+    return NativeRecord(file, line, kind, native_id.strip(), dict(flatten(item)), id_field)
 
 
 def read_lines(path: Path, file: str, kind: Kind, id_field: str) -> Iterator[NativeRecord | Broken]:
@@ -53,9 +56,9 @@ def read_lines(path: Path, file: str, kind: Kind, id_field: str) -> Iterator[Nat
         try:
             yield record_of(_DECODER.decode(raw.decode("utf-8").strip()), file, str(number), kind, id_field)
         except UnicodeDecodeError:
-            yield unusable(file, str(number), "", "ENCODING", "UTF-8")
+            yield unusable(file, str(number), WHOLE, "ENCODING", "UTF-8")
         except json.JSONDecodeError as error:
-            yield unusable(file, str(number), "", "UNPARSEABLE", f"{error.msg} (column {error.colno})")
+            yield unusable(file, str(number), WHOLE, "UNPARSEABLE", f"{error.msg} (column {error.colno})")
 
 
 def read_page(path: Path, file: str, kind: Kind, id_field: str, array: str) -> Iterator[NativeRecord | Broken]:
@@ -64,10 +67,10 @@ def read_page(path: Path, file: str, kind: Kind, id_field: str, array: str) -> I
         text = path.read_bytes().decode("utf-8")
         page = _DECODER.decode(text)
     except UnicodeDecodeError:
-        yield unusable(file, "1", "", "ENCODING", "UTF-8")
+        yield unusable(file, "1", WHOLE, "ENCODING", "UTF-8")
         return
     except json.JSONDecodeError as error:
-        yield unusable(file, str(error.lineno), "", "UNPARSEABLE", f"{error.msg} (column {error.colno})")
+        yield unusable(file, str(error.lineno), WHOLE, "UNPARSEABLE", f"{error.msg} (column {error.colno})")
         return
     items = page.get(array) if isinstance(page, dict) else None
     if not isinstance(items, list):

@@ -66,7 +66,7 @@ def kinds_of(phase: Phase) -> tuple[Kind, ...]:
 class NativeRecord:
     """One record as the province wrote it: native field names, values as text, nested fields as `a.b` and `a[0].b`.
 
-    `line` is where it stands: a line number, or `sheet!row` in a workbook.
+    `line` is where it stands: a line number, or `sheet!row` in a workbook. `id_field` is the field that holds the native id.
     """
 
     file: str
@@ -74,6 +74,7 @@ class NativeRecord:
     kind: Kind
     native_id: str
     fields: Mapping[str, str]
+    id_field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Mapped:
     """A record in the hub's terms. `request_id` is still empty, and so is what only the hub knows (`refers_to`).
 
     `method` is the full method name, `key` the partition key (the enterprise, or the provider or issuer where there is none),
-    `refers_to` the native id of the authorization whose redemption a capture is about.
+    `refers_to` the native id of the authorization whose redemption a capture is about, and `refers_field` the field that names it.
     """
 
     method: str
@@ -89,11 +90,15 @@ class Mapped:
     key: str
     native_id: str
     refers_to: str = ""
+    refers_field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A record, or a part of a file, that cannot be used, and why. It carries no more of the record than the field at fault."""
+    """A record, or a part of a file, that cannot be used, and why. It carries no more of the record than the field at fault.
+
+    `field` is `*` where the whole row is at fault.
+    """
 
     file: str
     line: str

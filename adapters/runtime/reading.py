@@ -76,13 +76,13 @@ def _take(
     """Add one good record to the reading, unless it came before; raise Reject where it contradicts itself."""
     here = f"{record.file}:{record.line}"
     if first[0] != digest:
-        raise Reject("", "DUPLICATE_ID", record.native_id, first[1])
+        raise Reject(record.id_field, "DUPLICATE_ID", record.native_id, first[1])
     if first[1] != here:
         reading.unchanged += 1
         return
     planned = plan(record.kind, digest, state.sent(record.kind, record.native_id), retry_refused=retry_refused)
     if planned.step is Step.CHANGED:
-        raise Reject("", "CHANGED_AFTER_SENT", record.native_id)
+        raise Reject(record.id_field, "CHANGED_AFTER_SENT", record.native_id)
     if planned.step is Step.SKIP:
         reading.unchanged += 1
         return
@@ -108,7 +108,10 @@ def policy_records(adapter: Adapter) -> Iterator[tuple[NativeRecord, Mapped]]:
     for entry in load_policies(adapter.policy_file):
         command = publish(entry.policy)
         # The text form stands in for native fields, so that a changed policy under an old version is noticed.
-        yield NativeRecord("policy.yaml", command.native_id, Kind.POLICY, command.native_id, {"policy": str(entry.policy)}), command
+        yield (
+            NativeRecord("policy.yaml", command.native_id, Kind.POLICY, command.native_id, {"policy": str(entry.policy)}, "version"),
+            command,
+        )
 
 
 def _resolve(state: State, mapped: Mapped) -> Mapped:
@@ -117,9 +120,9 @@ def _resolve(state: State, mapped: Mapped) -> Mapped:
         return mapped
     known = state.redemption_of(mapped.refers_to)
     if known is None:
-        raise Reject("", "UNKNOWN_ORDER", mapped.refers_to, mapped.refers_to)
+        raise Reject(mapped.refers_field, "UNKNOWN_ORDER", mapped.refers_to, mapped.refers_to)
     if not known[1]:
-        raise Reject("", "NOT_AUTHORIZED", mapped.refers_to, mapped.refers_to)
+        raise Reject(mapped.refers_field, "NOT_AUTHORIZED", mapped.refers_to, mapped.refers_to)
     request = clearing.CaptureRequest()
     request.CopyFrom(mapped.request)
     request.redemption_id = known[1]

@@ -121,7 +121,7 @@ class Row:
         """Return a division code of any province."""
         value = self.text(field)
         if not is_division(value):
-            raise Reject(field, "WRONG_DIVISION", value, "GB/T 2260")
+            raise Reject(field, "BAD_DIVISION", value)
         return value
 
     def money(self, field: str, scale: int, *, grouped: bool = False) -> int:

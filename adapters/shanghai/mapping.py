@@ -173,6 +173,7 @@ def _authorization(record: NativeRecord) -> Mapped:
         provider=row.uscc("providerCode"),
         order_no=row.text("orderNo", 64),
         lines=_lines(row, "items"),
+        lines_field="items",
         all_or_nothing=row.yes("allOrNothing"),
     )
 
@@ -186,6 +187,7 @@ def _capture(record: NativeRecord) -> Mapped:
     return commands.capture(
         row.text("id", 64),
         authorization=row.text("authorizationId", 64),
+        authorization_field="authorizationId",
         enterprise=row.uscc("creditCode"),
         invoice_no=row.text("invoiceNo", 64),
         delivered_on=row.day("finishedOn", date.fromisoformat, FORM),

@@ -191,6 +191,7 @@ def _authorization(record: NativeRecord) -> Mapped:
         provider=row.uscc("jgdm"),
         order_no=row.text("ddh", 64),
         lines=_lines(row),
+        lines_field="mx",
         all_or_nothing=row.yes("zqhq"),
     )
 
@@ -200,6 +201,7 @@ def _capture(record: NativeRecord) -> Mapped:
     return commands.capture(
         row.text("bianhao", 64),
         authorization=row.text("sqbh", 64),
+        authorization_field="sqbh",
         enterprise=row.uscc("qydm"),
         invoice_no=row.text("fph", 64),
         delivered_on=row.day("jfrq", read_day, FORM),
