@@ -25,7 +25,7 @@ def take_in(state: State, arrived: Sequence[Incoming]) -> int:
             if fresh and record.event_type == OUTCOME:
                 _answer(state, events.CommandOutcome.FromString(record.value))
                 outcomes += 1
-            state.advance(record.topic, record.partition, record.offset + 1)
+            state.advance(record.topic, record.partition, record.offset + 1, record.event_id)
     return outcomes
 
 

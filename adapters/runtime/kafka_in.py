@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
@@ -37,8 +37,8 @@ class Incoming:
 class Positions(Protocol):
     """Where reading goes on."""
 
-    def position(self, topic: str, part: int) -> int | None:
-        """Return the next offset, or None."""
+    def position(self, topic: str, part: int) -> tuple[int, str] | None:
+        """Return the next offset and the id of the event before it, or None."""
         ...
 
 
@@ -58,6 +58,7 @@ class KafkaIn:
     """The consumer. It assigns itself all partitions: one adapter reads its province's topic, and positions live with what was read."""
 
     def __init__(self, bootstrap: str, topic: str, config: KafkaConfig, positions: Positions, *, timeout_s: float = 60.0) -> None:
+        self._anchors: dict[TopicPartition, tuple[int, str]] = {}
         self._consumer = KafkaConsumer(
             bootstrap_servers=bootstrap,
             enable_auto_commit=False,
@@ -91,12 +92,27 @@ class KafkaIn:
             self._consumer.poll(timeout_ms=200)
             time.sleep(0.2)
 
-    def _seek(self, part: TopicPartition, known: int | None, end: int) -> None:
-        """Go on where reading stopped. A broker that holds less than was read has lost its past: read what it has from the start."""
-        if known is None or known > end:
+    def _seek(self, part: TopicPartition, known: tuple[int, str] | None, end: int) -> None:
+        """Go on where reading stopped: at the last record read, which must still be there. See `_same_log`."""
+        if known is None or known[0] == 0 or known[0] > end:
             self._consumer.seek_to_beginning(part)
         else:
-            self._consumer.seek(part, known)
+            self._consumer.seek(part, known[0] - 1)
+            self._anchors[part] = (known[0] - 1, known[1])
+
+    def _same_log(self, part: TopicPartition, records: list[Incoming]) -> list[Incoming]:
+        """Return what is new of the first records of a partition.
+
+        A broker that keeps nothing (the embedded one) starts its offsets over when it restarts. If another event stands where the last
+        one was read, it is another log: it is read from its start, and what was seen before is dropped by its id.
+        """
+        offset, event_id = self._anchors.pop(part)
+        if records[0].offset > offset:
+            return records  # retention has taken the old record away
+        if records[0].event_id == event_id:
+            return records[1:]
+        self._consumer.seek_to_beginning(part)
+        return []
 
     def poll(self, timeout_ms: int) -> Sequence[Incoming]:
         """Return what has arrived."""
@@ -104,18 +120,18 @@ class KafkaIn:
             batches = self._consumer.poll(timeout_ms=timeout_ms)
         except KafkaError as error:
             raise ConnectionError(str(error)) from error
-        return [
-            Incoming(
-                record.topic,
-                record.partition,
-                record.offset,
-                {name: value.decode() for name, value in record.headers},
-                record.value,
-            )
-            for records in batches.values()
-            for record in records
-        ]
+        arrived: list[Incoming] = []
+        for part, polled in batches.items():
+            records = [_incoming(record) for record in polled]
+            arrived += self._same_log(part, records) if part in self._anchors else records
+        return arrived
 
     def close(self) -> None:
         """Close the consumer."""
         self._consumer.close()
+
+
+def _incoming(record: Any) -> Incoming:
+    """Return a record of the client library as a plain one."""
+    headers = {name: (value or b"").decode() for name, value in record.headers}
+    return Incoming(record.topic, record.partition, record.offset, headers, record.value or b"")

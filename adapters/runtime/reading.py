@@ -108,10 +108,8 @@ def policy_records(adapter: Adapter) -> Iterator[tuple[NativeRecord, Mapped]]:
     for entry in load_policies(adapter.policy_file):
         command = publish(entry.policy)
         # The text form stands in for native fields, so that a changed policy under an old version is noticed.
-        yield (
-            NativeRecord("policy.yaml", command.native_id, Kind.POLICY, command.native_id, {"policy": str(entry.policy)}, "version"),
-            command,
-        )
+        said = {"policy": str(entry.policy)}
+        yield NativeRecord("policy.yaml", command.native_id, Kind.POLICY, command.native_id, said, "version"), command
 
 
 def _resolve(state: State, mapped: Mapped) -> Mapped:

@@ -11,6 +11,7 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
     "EXTRA_COLUMN": ("列数过多：应有{detail}列", "too many columns: {detail} are expected"),
     "MISSING_FIELD": ("必填项为空", "the field is required and is empty or absent"),
     "TOO_LONG": ("超过{detail}个字符", "longer than {detail} characters"),
+    "BAD_TEXT": ("含有控制字符", "holds control characters"),
     "BAD_USCC": ("统一社会信用代码校验不通过", "not a valid unified social credit code (length, alphabet or check digit)"),
     "BAD_AMOUNT": ("不是金额", "not an amount"),
     "TOO_MANY_DECIMALS": ("金额须为整数分（以元计最多两位小数）", "the amount must be whole fen: in yuan at most two decimals"),

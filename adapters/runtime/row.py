@@ -91,6 +91,8 @@ class Row:
         value = self._record.fields.get(field, "").strip()
         if len(value) > limit:
             raise Reject(field, "TOO_LONG", value, str(limit))
+        if not value.isprintable():
+            raise Reject(field, "BAD_TEXT", repr(value))
         return value
 
     def text(self, field: str, limit: int = 200) -> str:

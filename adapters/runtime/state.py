@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS quarantine (
     reason TEXT NOT NULL, zh TEXT NOT NULL, en TEXT NOT NULL, seen_at TEXT NOT NULL, PRIMARY KEY (file, line, field, reason)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS event (id TEXT PRIMARY KEY, type TEXT NOT NULL, body BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS position (topic TEXT NOT NULL, part INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY (topic, part)) STRICT;
+CREATE TABLE IF NOT EXISTS position (topic TEXT NOT NULL, part INTEGER NOT NULL, next INTEGER NOT NULL, last TEXT NOT NULL,
+    PRIMARY KEY (topic, part)) STRICT;
 """
 
 
@@ -152,11 +153,11 @@ class State:
         """Yield (type, body) of all events kept, in the order of arrival."""
         yield from self._db.execute("SELECT type, body FROM event ORDER BY rowid")
 
-    def position(self, topic: str, part: int) -> int | None:
-        """Return the next offset to read, or None."""
-        found = self._db.execute("SELECT next FROM position WHERE topic = ? AND part = ?", (topic, part)).fetchone()
-        return int(found[0]) if found else None
+    def position(self, topic: str, part: int) -> tuple[int, str] | None:
+        """Return the next offset to read and the id of the event before it, or None."""
+        found = self._db.execute("SELECT next, last FROM position WHERE topic = ? AND part = ?", (topic, part)).fetchone()
+        return (int(found[0]), str(found[1])) if found else None
 
-    def advance(self, topic: str, part: int, next_offset: int) -> None:
+    def advance(self, topic: str, part: int, next_offset: int, last_id: str) -> None:
         """Note how far a partition was read, in the transaction that keeps what was read."""
-        self._db.execute("INSERT OR REPLACE INTO position VALUES (?, ?, ?)", (topic, part, next_offset))
+        self._db.execute("INSERT OR REPLACE INTO position VALUES (?, ?, ?, ?)", (topic, part, next_offset, last_id))

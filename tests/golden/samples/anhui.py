@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from openpyxl import Workbook
 
-from tests.golden.samples.world import World
+from tests.golden.samples.world import Cells, Claim, Firm, Issue, Lab, Order, Recognition, World
 
 TYPES = {"TECH_SME": "科技型中小企业", "START_UP_TECH": "初创科技企业", "TEAM": "创新团队", "ABOVE_SCALE": "规上企业"}
 SERVICES = {
@@ -40,11 +40,11 @@ def files(world: World) -> dict[str, bytes]:
     return {f"{code}-{name}-2026.xlsx": _book(_sheets(world, code), PLACES[code]) for code, name in CITIES.items()}
 
 
-def yuan(fen: int):
+def yuan(fen: int) -> int | Decimal:
     return fen // 100 if fen % 100 == 0 else Decimal(fen) / 100
 
 
-def _sheets(world: World, city: str) -> dict[str, list[dict]]:
+def _sheets(world: World, city: str) -> dict[str, list[Cells]]:
     """Return a city's rows; labs and their orders go with the city that keeps them, in turn."""
     mine = {lab.uscc for at, lab in enumerate(world.labs["340000"]) if (at % 2 == 0) == (city == "340100")}
     sheets = {
@@ -59,7 +59,7 @@ def _sheets(world: World, city: str) -> dict[str, list[dict]]:
     return sheets
 
 
-def _firm(f) -> dict:
+def _firm(f: Firm) -> Cells:
     return {
         "编号": f.id,
         "统一社会信用代码": f.uscc,
@@ -75,7 +75,7 @@ def _firm(f) -> dict:
     }
 
 
-def _lab(lab) -> dict:
+def _lab(lab: Lab) -> Cells:
     return {
         "编号": lab.id,
         "统一社会信用代码": lab.uscc,
@@ -88,7 +88,7 @@ def _lab(lab) -> dict:
     }
 
 
-def _recognition(r) -> dict:
+def _recognition(r: Recognition) -> Cells:
     return {
         "编号": r.id,
         "发券市": PLACES[r.issuer],
@@ -100,7 +100,7 @@ def _recognition(r) -> dict:
     }
 
 
-def _issue(i) -> dict:
+def _issue(i: Issue) -> Cells:
     return {
         "编号": i.id,
         "发券市": PLACES[i.issuer],
@@ -111,7 +111,7 @@ def _issue(i) -> dict:
     }
 
 
-def _order(o) -> dict:
+def _order(o: Order) -> Cells:
     (line,) = o.lines
     return {
         "编号": o.id,
@@ -126,7 +126,7 @@ def _order(o) -> dict:
     }
 
 
-def _claim(c) -> dict:
+def _claim(c: Claim) -> Cells:
     final = c.final[0] if c.final else None
     return {
         "编号": c.id,
@@ -141,11 +141,11 @@ def _claim(c) -> dict:
     }
 
 
-def _spoil(sheets: dict[str, list[dict]], sheet: str, after: int, number: str, changes: dict) -> None:
+def _spoil(sheets: dict[str, list[Cells]], sheet: str, after: int, number: str | None, changes: Cells) -> None:
     sheets[sheet].insert(after, {**sheets[sheet][0], "编号": number, **changes})
 
 
-def _break_hefei(sheets: dict[str, list[dict]]) -> None:
+def _break_hefei(sheets: dict[str, list[Cells]]) -> None:
     """Put rows among the good ones that no hub should see."""
     _spoil(sheets, "企业", 5, "AH-QY-9001", {"统一社会信用代码": "91340100MA2B12343A"})  # check digit
     _spoil(sheets, "企业", 18, "AH-QY-9002", {"所在市": "上海市"})  # another province's firm
@@ -158,7 +158,7 @@ def _break_hefei(sheets: dict[str, list[dict]]) -> None:
     _spoil(sheets, "兑付申请", 6, "AH-DF-9001", {"订单编号": "AH-DD-7777"})  # an order nobody sent
 
 
-def _break_wuhu(sheets: dict[str, list[dict]]) -> None:
+def _break_wuhu(sheets: dict[str, list[Cells]]) -> None:
     """Put rows among the good ones that no hub should see."""
     _spoil(sheets, "企业", 7, "AH-QY-9101", {"企业名称": None})  # no name
     _spoil(sheets, "企业", 21, "AH-QY-9102", {"职工人数": "约五十人"})  # no number
@@ -168,7 +168,7 @@ def _break_wuhu(sheets: dict[str, list[dict]]) -> None:
     _spoil(sheets, "兑付申请", 4, "AH-DF-9101", {"附件": "发票、白条"})  # no such paper
 
 
-def _book(sheets: dict[str, list[dict]], city: str) -> bytes:
+def _book(sheets: dict[str, list[Cells]], city: str) -> bytes:
     book = Workbook()
     book.remove(book.worksheets[0])
     for name, rows in sheets.items():

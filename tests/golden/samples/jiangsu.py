@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import date
 
-from tests.golden.samples.world import World
+from tests.golden.samples.world import Cells, Line, World
 
 TYPES = {"TECH_SME": "科技型中小企业", "START_UP_TECH": "初创科技企业", "TEAM": "创新创业团队", "ABOVE_SCALE": "规模以上企业"}
 SERVICES = {
@@ -26,7 +27,7 @@ def money(fen: int) -> str:
     return f"{fen // 100:,}.{fen % 100:02d}"
 
 
-def eight(day) -> str:
+def eight(day: date | None) -> str:
     return f"{day:%Y%m%d}" if day else ""
 
 
@@ -57,7 +58,7 @@ def files(world: World) -> dict[str, bytes]:
     return {f"JS_{name}_{DATE}.csv": b"".join(found) for name, found in lines.items()}
 
 
-def _firms(world: World) -> list[dict]:
+def _firms(world: World) -> list[Cells]:
     return [
         {
             "企业编号": f.id,
@@ -76,7 +77,7 @@ def _firms(world: World) -> list[dict]:
     ]
 
 
-def _labs(world: World) -> list[dict]:
+def _labs(world: World) -> list[Cells]:
     return [
         {
             "机构编号": lab.id,
@@ -92,7 +93,7 @@ def _labs(world: World) -> list[dict]:
     ]
 
 
-def _slots(lines) -> dict[str, str]:
+def _slots(lines: list[Line]) -> dict[str, str]:
     cells = {f"{name}{number}": "" for number in (1, 2) for name in ("服务类别", "金额", "不予支持")}
     for number, line in enumerate(lines, start=1):
         cells[f"服务类别{number}"], cells[f"金额{number}"] = SERVICES[line.category], money(line.fen)
@@ -100,7 +101,7 @@ def _slots(lines) -> dict[str, str]:
     return cells
 
 
-def _orders(world: World) -> list[dict]:
+def _orders(world: World) -> list[Cells]:
     return [
         {
             "申请编号": o.id,
@@ -115,7 +116,7 @@ def _orders(world: World) -> list[dict]:
     ]
 
 
-def _claims(world: World) -> list[dict]:
+def _claims(world: World) -> list[Cells]:
     found = []
     for c in world.claims["320000"]:
         papers = dict(c.evidence)
@@ -137,7 +138,7 @@ def _claims(world: World) -> list[dict]:
     return found
 
 
-def _lines(rows: list[dict]) -> list[bytes]:
+def _lines(rows: list[Cells]) -> list[bytes]:
     found = []
     for cells in [list(rows[0]), *(list(row.values()) for row in rows)]:
         text = io.StringIO(newline="")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import date
+from typing import Any
 
-from tests.golden.samples.world import World
+from tests.golden.samples.world import Cells, Line, World
 
 TYPES = {"TECH_SME": "10", "START_UP_TECH": "20", "TEAM": "30", "ABOVE_SCALE": "40"}
 SERVICES = {
@@ -26,10 +28,8 @@ PAGE = 50
 class Literal(float):
     """A number whose literal is written as it is given."""
 
-    def __new__(cls, text: str):
-        made = super().__new__(cls, text)
-        made.text = text
-        return made
+    def __init__(self, text: str) -> None:
+        self.text = text
 
     def __repr__(self) -> str:
         return self.text
@@ -39,7 +39,7 @@ def yuan(fen: int) -> Literal | int:
     return fen // 100 if fen % 100 == 0 else Literal(f"{fen // 100}.{fen % 100:02d}")
 
 
-def iso(day) -> str | None:
+def iso(day: date | None) -> str | None:
     return day.isoformat() if day else None
 
 
@@ -72,7 +72,7 @@ def files(world: World) -> dict[str, bytes]:
     return found
 
 
-def _enterprises(world: World) -> list[dict]:
+def _enterprises(world: World) -> list[Cells]:
     return [
         {
             "id": f.id,
@@ -92,7 +92,7 @@ def _enterprises(world: World) -> list[dict]:
     ]
 
 
-def _providers(world: World) -> list[dict]:
+def _providers(world: World) -> list[Cells]:
     return [
         {
             "id": lab.id,
@@ -110,11 +110,11 @@ def _providers(world: World) -> list[dict]:
     ]
 
 
-def _items(lines) -> list[dict]:
+def _items(lines: list[Line]) -> list[Cells]:
     return [{"type": SERVICES[x.category], "fee": yuan(x.fen), "exclusions": [FLAGS[flag] for flag in x.flags]} for x in lines]
 
 
-def _authorizations(world: World) -> list[dict]:
+def _authorizations(world: World) -> list[Cells]:
     names = {f.uscc: f.name for firms in world.firms.values() for f in firms}
     return [
         {
@@ -132,7 +132,7 @@ def _authorizations(world: World) -> list[dict]:
     ]
 
 
-def _redemptions(world: World) -> list[dict]:
+def _redemptions(world: World) -> list[Cells]:
     return [
         {
             "id": c.id,
@@ -148,7 +148,7 @@ def _redemptions(world: World) -> list[dict]:
     ]
 
 
-def _break(rows: dict[str, list]) -> None:
+def _break(rows: dict[str, list[Any]]) -> None:
     """Put rows among the good ones that no hub should see."""
 
     def spoil(resource: str, after: int, number: str, **changes: object) -> None:
@@ -170,7 +170,7 @@ def _break(rows: dict[str, list]) -> None:
     spoil("redemptions", 44, "SH-DF-9002", attachments=[{"type": "INVOICE", "sha256": "not-a-digest"}])
 
 
-def _pages(resource: str, items: list) -> list[tuple[str, str]]:
+def _pages(resource: str, items: list[Any]) -> list[tuple[str, str]]:
     """Return the platform's answers, one item a line, each with the cursor of the next."""
     cut = [items[at : at + PAGE] for at in range(0, len(items), PAGE)]
     pages = []

@@ -4,10 +4,16 @@ but the two parties of the Changxing case."""
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any, TypeVar
 
 from stdnum.cn import uscc as stdnum_uscc
+
+T = TypeVar("T")
+Cells = dict[str, Any]
+"""A native record on its way into a file."""
 
 SEED = 20220822  # the day of 沪科合〔2022〕19号
 PROVINCES = ("310000", "320000", "330000", "340000")
@@ -190,7 +196,7 @@ class Dice:
     def below(self, limit: int) -> int:
         return int(self._random.random() * limit)
 
-    def of(self, items):
+    def of(self, items: Sequence[T]) -> T:
         return items[self.below(len(items))]
 
     def step(self, least: int, most: int, step: int) -> int:
@@ -206,7 +212,7 @@ class Dice:
 def credit_code(dice: Dice, head: str, town: str) -> str:
     """Return a valid fictitious credit code: authority and type, division, nine characters, check digit."""
     body = head + town + "MA" + "".join(dice.of("0123456789ABCDEFGHJKLMNPQRTUWXY") for _ in range(7))
-    return body + stdnum_uscc.calc_check_digit(body)
+    return body + str(stdnum_uscc.calc_check_digit(body))
 
 
 def day(dice: Dice, start: date, days: int) -> date:

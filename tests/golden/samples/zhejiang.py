@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import date
+from typing import Any
 
-from tests.golden.samples.world import World
+from tests.golden.samples.world import Cells, Claim, Firm, Issue, Lab, Line, Order, Recognition, World
 
 TYPES = {"TECH_SME": "kjxzxqy", "START_UP_TECH": "ckjqy", "TEAM": "cxtd", "ABOVE_SCALE": "gsqy"}
 SERVICES = {
@@ -22,12 +24,12 @@ PAPERS = {"CONTRACT": "ht", "INVOICE": "fp", "PAYMENT_PROOF": "fk", "RESULT_REPO
 FOLDERS = {"330522": "330522", "330500": "330500", "330502": "330500"}
 
 
-def slashed(day) -> str:
+def slashed(day: date | None) -> str:
     return f"{day.year}/{day.month}/{day.day}" if day else ""
 
 
 def files(world: World) -> dict[str, bytes]:
-    rows: dict[str, list] = {}
+    rows: dict[str, list[Any]] = {}
     for f in world.firms["330000"]:
         rows.setdefault(f"{FOLDERS.get(f.town, '330000')}/qiye", []).append(_firm(f))
     rows["330000/jigou"] = [_lab(lab) for lab in world.labs["330000"]]
@@ -41,7 +43,7 @@ def files(world: World) -> dict[str, bytes]:
     return {f"{name}.jsonl": b"".join(_line(row) for row in found) for name, found in rows.items()}
 
 
-def _firm(f) -> dict:
+def _firm(f: Firm) -> Cells:
     return {
         "bianhao": f.id,
         "xydm": f.uscc,
@@ -57,7 +59,7 @@ def _firm(f) -> dict:
     }
 
 
-def _lab(lab) -> dict:
+def _lab(lab: Lab) -> Cells:
     return {
         "bianhao": lab.id,
         "xydm": lab.uscc,
@@ -70,7 +72,7 @@ def _lab(lab) -> dict:
     }
 
 
-def _recognition(r) -> dict:
+def _recognition(r: Recognition) -> Cells:
     return {
         "bianhao": r.id,
         "fqd": r.issuer,
@@ -82,16 +84,16 @@ def _recognition(r) -> dict:
     }
 
 
-def _issue(i) -> dict:
+def _issue(i: Issue) -> Cells:
     way = "pufa" if i.issuer == "330522" else "shenling"
     return {"bianhao": i.id, "fqd": i.issuer, "xydm": i.firm, "mianzhi": i.face * 100, "zhangshu": i.count, "fffs": way}
 
 
-def _details(lines) -> list[dict]:
+def _details(lines: list[Line]) -> list[Cells]:
     return [{"lb": SERVICES[x.category], "je": x.fen, "bzc": [FLAGS[flag] for flag in x.flags]} for x in lines]
 
 
-def _order(o) -> dict:
+def _order(o: Order) -> Cells:
     return {
         "bianhao": o.id,
         "fqd": o.issuer,
@@ -104,7 +106,7 @@ def _order(o) -> dict:
     }
 
 
-def _claim(c) -> dict:
+def _claim(c: Claim) -> Cells:
     return {
         "bianhao": c.id,
         "sqbh": c.order.id,
@@ -117,11 +119,11 @@ def _claim(c) -> dict:
     }
 
 
-def _line(row) -> bytes:
+def _line(row: Cells | bytes) -> bytes:
     return row if isinstance(row, bytes) else (json.dumps(row, ensure_ascii=False) + "\n").encode()
 
 
-def _break(rows: dict[str, list]) -> None:
+def _break(rows: dict[str, list[Any]]) -> None:
     """Put rows among the good ones that no hub should see."""
 
     def spoil(name: str, after: int, number: str, **changes: object) -> None:
