@@ -23,22 +23,23 @@ class Drawable:
 def drawable(wallet: Wallet, today: date, basis: QuotaBasis, quota_left: int) -> Drawable:
     """Return what is available on live notes, soonest expiry first, and how much of it the quota left allows.
 
-    Under OFFSET the quota is compared with the subsidy itself; under FACE a note not yet counted needs room for its whole face,
-    and drawing stops at the first that finds none.
+    Under both bases the subsidy is at most the quota left (rules.md A2). Under FACE a note not yet counted needs room for its whole
+    face besides, and drawing stops at the first that finds none.
     """
     notes = [note for note in wallet.notes if note.available > 0 and note.live(today)]
     available = sum(note.available for note in notes)
+    quota_left = max(quota_left, 0)
     if basis is QuotaBasis.OFFSET:
-        return Drawable(notes, available, max(quota_left, 0))
+        return Drawable(notes, available, quota_left)
     usable: list[Note] = []
+    room = quota_left
     for note in notes:
         cost = 0 if note.counted_year else note.face
-        if cost > quota_left:
-            return Drawable(usable, available, sum(item.available for item in usable))
-        quota_left -= cost
+        if cost > room:
+            return Drawable(usable, available, min(quota_left, sum(item.available for item in usable)))
+        room -= cost
         usable.append(note)
-    # Nothing was cut off for want of quota, so the quota is no limit on this amount.
-    return Drawable(usable, available, 2**62)
+    return Drawable(usable, available, quota_left)
 
 
 @dataclass(slots=True)

@@ -1,5 +1,8 @@
 """Kafka to hub: reads the provinces' inbound topics and hands each command to the application, at least once and in order per key.
 
+A broker that keeps nothing (the embedded one) starts its offsets over when it restarts: everything in it is read again from the start,
+and only in that case may the order across the restart suffer.
+
 Offsets are committed only after every record before them is handled, refused, or kept as a dead letter, and after that is durable in
 PostgreSQL: nothing acknowledged is ever lost. What comes twice is dropped by the inbox, and what slips past it by the request id.
 A command that has to wait holds back its own partition only, which is read again from it after a growing pause.
@@ -16,10 +19,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from uuid import UUID
 
 import psycopg
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
+from kafka.errors import CommitFailedError, IllegalGenerationError, KafkaError, RebalanceInProgressError, UnknownMemberIdError
 
 from hub.domain.clock import Clock, SystemClock
 from hub.messaging.admin import ensure_topics
@@ -46,6 +50,10 @@ _CONFIG: Mapping[str, Any] = {
 }
 _COMMIT_MS_MAX = 10_000
 _LOST_MEMBERSHIP = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
+
+
+class TopicReplacedError(KafkaError):
+    """A topic was deleted and made anew, or its broker forgot everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,9 @@ class CommandConsumer:
         self._limits = limits or ConsumerLimits()
         self._inbox = Inbox(dsn, group)
         self._handler = BatchHandler(port, self._inbox, plan.inbound(), self._limits.handling)
+        self._topics = tuple(plan.inbound())
         self._pauses: dict[Partition, _Pause] = {}
+        self._identities: dict[str, UUID | None] = {}
         self._kafka: Any = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -105,7 +115,7 @@ class CommandConsumer:
                     except Exception as error:
                         # Nothing may end the consumer but `stop`. What was not committed comes again over a new connection.
                         log.warning("the consumer of %s starts over in %.1f s: %r", self._group, backoff, error)
-                        self._count_failure("postgresql" if isinstance(error, psycopg.Error) else "kafka")
+                        self._count_failure("kafka")
                         await self._disconnect(thread)
                         with contextlib.suppress(TimeoutError):
                             await asyncio.wait_for(stop.wait(), backoff)
@@ -119,11 +129,25 @@ class CommandConsumer:
         polled = await _in(thread, self._poll)
         if not polled:
             return
-        outcome = await self._handler.handle(list(itertools.chain.from_iterable(polled.values())))
-        await self._inbox.record(outcome.handled, outcome.dead, self._clock.now())
+        outcome = await self._handle(polled)
         ends = {(place.topic, place.partition): records[-1].offset + 1 for place, records in polled.items()}
         await _in(thread, lambda: self._settle(ends, outcome))
         self._observe(outcome)
+
+    async def _handle(self, polled: Mapping[Any, list[Any]]) -> BatchOutcome:
+        try:
+            outcome = await self._handler.handle(list(itertools.chain.from_iterable(polled.values())))
+            await self._inbox.record(outcome.handled, outcome.dead, self._clock.now())
+        except psycopg.Error as error:
+            # Without the inbox nothing is known to be done. The whole batch waits and comes again; Kafka itself is not to blame.
+            log.warning("the consumer of %s cannot reach its inbox: %r", self._group, error)
+            self._count_failure("postgresql")
+            await self._inbox.close()
+            outcome = BatchOutcome()
+            for records in polled.values():
+                for record in records:
+                    outcome.defer(record)
+        return outcome
 
     # -- in the client's thread ---------------------------------------------------------------------------------------------
 
@@ -131,7 +155,7 @@ class CommandConsumer:
         if self._make_topics:
             ensure_topics(self._bootstrap, self._client_config, self._plan)
         config = {**_CONFIG, "bootstrap_servers": self._bootstrap, "group_id": self._group, **self._client_config}
-        return KafkaConsumer(*self._plan.inbound(), max_poll_records=self._limits.batch_records_max, **config)
+        return KafkaConsumer(*self._topics, max_poll_records=self._limits.batch_records_max, **config)
 
     def _poll(self) -> dict[Any, list[Any]]:
         now = time.monotonic()
@@ -142,7 +166,22 @@ class CommandConsumer:
                 if TopicPartition(*place) in assigned:
                     self._kafka.resume(TopicPartition(*place))
         polled: dict[Any, list[Any]] = self._kafka.poll(timeout_ms=int(self._limits.poll_seconds * 1000))
+        self._check_topics()
         return polled
+
+    def _check_topics(self) -> None:
+        """Start over where a topic is no longer the one whose offsets we hold: positions in the old one mean nothing in the new one.
+
+        A broker would say "offset out of range" or "unknown member"; the embedded one, started again, says neither and the consumer
+        would wait for ever at an offset that does not come. The client reads the identities with the metadata, after every disconnection.
+        """
+        for topic in self._topics:
+            identity = self._kafka._cluster.topic_id(topic)
+            known = self._identities.setdefault(topic, identity)
+            if known is None:
+                self._identities[topic] = identity
+            elif identity not in (None, known):
+                raise TopicReplacedError(topic)
 
     def _settle(self, ends: Mapping[Partition, int], outcome: BatchOutcome) -> None:
         """Commit what is done, and go back to what has to wait."""
@@ -170,6 +209,7 @@ class CommandConsumer:
     def _close(self) -> None:
         kafka, self._kafka = self._kafka, None
         self._pauses.clear()
+        self._identities.clear()
         if kafka is not None:
             kafka.close(autocommit=False, timeout_ms=3_000)
 

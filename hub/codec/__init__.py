@@ -1,0 +1,1 @@
+"""Between protobuf and domain: decode requests (with every wrong field named), encode answers and events."""

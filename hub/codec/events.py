@@ -1,0 +1,88 @@
+"""Events for Kafka: (topic, key, type, payload) rows of the outbox. A province is told only what concerns it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from google.protobuf.message import Message
+from yrd.clearing.v1 import clearing_pb2
+from yrd.common.v1 import refusal_pb2
+from yrd.events.v1 import events_pb2
+from yrd.voucher.v1 import voucher_pb2
+
+from hub.codec import encode
+from hub.codec.outcome import Outcome, refusal_of
+from hub.domain.divisions import province_of
+from hub.domain.model import Note
+
+POOL = "pool"
+
+
+class Event(NamedTuple):
+    """A row of the outbox. `topic` is `<division>.out` or `pool`; `key` orders: the voucher's enterprise where there is one."""
+
+    topic: str
+    key: str
+    type: str
+    payload: bytes
+
+
+def out(division: str) -> str:
+    """Return the logical out-topic of the province that `division` belongs to."""
+    return f"{province_of(division)}.out"
+
+
+def event(topic: str, key: str, message: Message) -> Event:
+    """Return a row for one message on one topic."""
+    return Event(topic, key, message.DESCRIPTOR.full_name, message.SerializeToString(deterministic=True))
+
+
+def redemption_changed(
+    message: clearing_pb2.Redemption, cause: str, steps: list[refusal_pb2.Reason], now: datetime
+) -> list[Event]:
+    """Tell the issuer's and the acquirer's province of a redemption."""
+    body = events_pb2.RedemptionChanged(redemption=message, cause=cause, reasons=steps, occurred_at=encode.timestamp(now))
+    topics = sorted({out(message.issuer), out(message.acquirer)})
+    first = event(topics[0], message.enterprise, body)
+    return [first, *(first._replace(topic=topic) for topic in topics[1:])]
+
+
+def vouchers_issued(notes: list[Note], now: datetime) -> Event:
+    """Tell the issuer's province of new notes of one enterprise."""
+    body = events_pb2.VouchersIssued(vouchers=[encode.voucher(note) for note in notes], occurred_at=encode.timestamp(now))
+    wallet = notes[0].wallet
+    return event(out(wallet.issuer), wallet.enterprise, body)
+
+
+def voucher_returned(note: Note, amount: int, cause: str, now: datetime) -> Event:
+    """Tell the issuer's province that value on a note went back to it."""
+    body = events_pb2.VoucherReturned(
+        voucher=encode.voucher(note), returned_fen=amount, cause=cause, occurred_at=encode.timestamp(now)
+    )
+    return event(out(note.wallet.issuer), note.wallet.enterprise, body)
+
+
+class Reply(NamedTuple):
+    """Where the outcome of a command goes that came in over Kafka."""
+
+    division: str
+    method: str
+    source_id: str
+    key: str = ""
+
+
+def command_outcome(reply: Reply, request_id: str, outcome: Outcome) -> Event:
+    """Tell the province what became of its command."""
+    body = events_pb2.CommandOutcome(request_id=request_id, method=reply.method, source_id=reply.source_id)
+    if outcome.ok:
+        body.response = outcome.body
+    else:
+        body.refusal.CopyFrom(refusal_of(outcome))
+    return event(out(reply.division), reply.key, body)
+
+
+def application_changed(message: voucher_pb2.VoucherApplication, now: datetime) -> Event:
+    """Tell the issuer's province of an application."""
+    body = events_pb2.ApplicationChanged(application=message, occurred_at=encode.timestamp(now))
+    return event(out(message.issuer), message.enterprise, body)

@@ -1,0 +1,70 @@
+"""Rows to domain values and back, where a column is not the value itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hub.domain.model import Draw, Enterprise, Line, LineFlag, Note, OrderKey, PayeeKind, Provider, Redemption, State, WalletKey
+from hub.domain.policy import Category, EnterpriseKind, Policy
+
+REDEMPTION_COLUMNS = (
+    "redemption_id, issuer, enterprise, provider, order_no, acquirer, policy_id, state, lines, line_refunds, authorized, subsidy, "
+    "refunded, payee_kind, quota_year, authorized_at, expires_on, draw_notes, draw_numbers, draw_amounts, invoice_no, delivered_on, "
+    "window_no, settled_on"
+)
+VOUCHER_COLUMNS = (
+    "note_id, issuer, enterprise, voucher_no, face, available, reserved, redeemed, returned, issued_on, expires_on, counted_year, cancelled"
+)
+
+
+def lines_in(value: Sequence[Sequence[Any]]) -> tuple[Line, ...]:
+    """Lines as kept in JSON: [category, fen, [flags]]."""
+    return tuple(Line(Category(category), amount, tuple(LineFlag(flag) for flag in flags)) for category, amount, flags in value)
+
+
+def lines_out(lines: Iterable[Line]) -> list[list[object]]:
+    """Lines as kept in JSON."""
+    return [[line.category.value, line.amount_fen, [flag.value for flag in line.flags]] for line in lines]
+
+
+def redemption(row: Sequence[Any], policies: dict[int, Policy]) -> Redemption:
+    """A row of REDEMPTION_COLUMNS."""
+    return Redemption(
+        redemption_id=str(row[0]),
+        wallet=WalletKey(row[1], row[2]),
+        order=OrderKey(row[3], row[4]),
+        acquirer=row[5],
+        policy_id=row[6],
+        policy_version=policies[row[6]].version,
+        state=State(row[7]),
+        lines=lines_in(row[8]),
+        line_refunds=tuple(row[9]),
+        authorized=row[10],
+        subsidy=row[11],
+        refunded=row[12],
+        payee_kind=PayeeKind(row[13]),
+        quota_year=row[14],
+        authorized_at=row[15],
+        expires_on=row[16],
+        draws=tuple(Draw(*parts) for parts in zip(row[17], row[18], row[19], strict=True)),
+        invoice_no=row[20],
+        delivered_on=row[21],
+        window_no=row[22],
+        settled_on=row[23],
+    )
+
+
+def note(row: Sequence[Any]) -> Note:
+    """A row of VOUCHER_COLUMNS."""
+    return Note(row[0], row[3], WalletKey(row[1], row[2]), *row[4:13])
+
+
+def enterprise(row: Sequence[Any]) -> Enterprise:
+    """A row of (uscc, name, division, kind, sme_no, sme_valid_from, sme_valid_until, staff, sanctioned_on)."""
+    return Enterprise(row[0], row[1], row[2], EnterpriseKind(row[3]), *row[4:9])
+
+
+def provider(row: Sequence[Any]) -> Provider:
+    """A row of (uscc, name, home, categories, admitted_on, rating, suspended_on)."""
+    return Provider(row[0], row[1], row[2], tuple(Category(name) for name in row[3]), row[4], row[5], row[6])

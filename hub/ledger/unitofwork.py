@@ -1,0 +1,117 @@
+"""Runs use cases in one transaction each, with idempotency records and outbox rows (rules.md I1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from hub.application.transaction import Transaction, UseCase
+from hub.codec.events import Reply, command_outcome
+from hub.codec.outcome import Outcome, answer, refused
+from hub.domain.caller import Caller
+from hub.domain.clock import Clock
+from hub.domain.refusals import Refusal, RefusalCode
+from hub.ledger.migrate import sqlalchemy_url
+from hub.ledger.tables import IdempotencyRow, OutboxRow
+
+_PENDING = -1
+
+
+class UnitOfWork:
+    """One engine a process. Queries run in read-only transactions."""
+
+    def __init__(self, database_url: str, clock: Clock, *, pool_size: int = 8) -> None:
+        self.engine: AsyncEngine = create_async_engine(sqlalchemy_url(database_url), pool_size=pool_size, pool_pre_ping=True)
+        self._clock = clock
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self.engine.dispose()
+
+    async def query(self, use_case: UseCase, caller: Caller, request: Any) -> Outcome:
+        """Answer a query. Nothing it does can change anything."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            await session.connection(execution_options={"postgresql_readonly": True})
+            return _outcome(await use_case(Transaction(session, caller, self._clock.now()), request))
+
+    async def mutate(
+        self, use_case: UseCase, caller: Caller, request: Any, *, request_id: str, digest: bytes, reply: Reply | None = None
+    ) -> Outcome:
+        """Run a mutation once per request id and return its outcome, stored in the same transaction (rules.md I1)."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            tx = Transaction(session, caller, self._clock.now())
+            stored = await self._claim(tx, request_id, digest)
+            if stored is not None:
+                outcome = stored.outcome if stored.digest == digest else refused(Refusal(RefusalCode.REQUEST_ID_REUSED))
+            else:
+                outcome = await self._run(tx, use_case, request)
+                await self._record(tx, request_id, outcome)
+            if reply is not None:
+                tx.emit(command_outcome(reply, request_id, outcome))
+            await self._publish(tx)
+        return outcome
+
+    async def _run(self, tx: Transaction, use_case: UseCase, request: Any) -> Outcome:
+        savepoint = await tx.session.begin_nested()
+        result = await use_case(tx, request)
+        if isinstance(result, Refusal):
+            # A refusal changes nothing, but it is remembered.
+            tx.events.clear()
+            await savepoint.rollback()
+        else:
+            await savepoint.commit()
+        return _outcome(result)
+
+    async def _claim(self, tx: Transaction, request_id: str, digest: bytes) -> _Stored | None:
+        """Insert a placeholder, or wait for whoever inserted first and return what it stored."""
+        values = {
+            "participant_id": tx.caller.participant_id,
+            "request_id": UUID(request_id),
+            "digest": digest,
+            "status": _PENDING,
+            "body": b"",
+            "at": tx.now,
+        }
+        statement = insert(IdempotencyRow).values(values).on_conflict_do_nothing().returning(col(IdempotencyRow.status))
+        if (await tx.session.execute(statement)).first() is not None:
+            return None
+        row = (
+            await tx.session.exec(
+                select(IdempotencyRow.digest, IdempotencyRow.status, IdempotencyRow.body).where(
+                    IdempotencyRow.participant_id == tx.caller.participant_id, IdempotencyRow.request_id == UUID(request_id)
+                )
+            )
+        ).one()
+        return _Stored(row[0], Outcome(row[1], row[2]))
+
+    async def _record(self, tx: Transaction, request_id: str, outcome: Outcome) -> None:
+        await tx.session.execute(
+            update(IdempotencyRow)
+            .where(
+                col(IdempotencyRow.participant_id) == tx.caller.participant_id, col(IdempotencyRow.request_id) == UUID(request_id)
+            )
+            .values(status=outcome.status, body=outcome.body)
+        )
+
+    async def _publish(self, tx: Transaction) -> None:
+        if not tx.events:
+            return
+        await tx.session.execute(insert(OutboxRow).values([{**event._asdict(), "occurred_at": tx.now} for event in tx.events]))
+        await tx.session.execute(text("NOTIFY outbox"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    digest: bytes
+    outcome: Outcome
+
+
+def _outcome(result: Any) -> Outcome:
+    return refused(result) if isinstance(result, Refusal) else answer(result)

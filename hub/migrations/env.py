@@ -1,0 +1,18 @@
+"""Alembic's environment: runs migrations on the connection it is given."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import Connection
+from sqlmodel import SQLModel
+
+import registry.tables  # noqa: F401  (the pool's tables join the same metadata)
+
+
+def _run(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=SQLModel.metadata, include_schemas=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+_run(context.config.attributes["connection"])

@@ -1,0 +1,77 @@
+"""The pool's tables, in their own PostgreSQL schema. History is dated rows; nothing is overwritten but a provider's description."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Identity, Index, SmallInteger, Text
+from sqlmodel import Field, SQLModel
+
+SCHEMA = "registry"
+
+
+def _instant() -> Column[datetime]:
+    return Column(DateTime(timezone=True), nullable=False)
+
+
+class ProviderRow(SQLModel, table=True):
+    """A service institution, as its home province admitted it."""
+
+    __tablename__ = "provider"
+    __table_args__ = ({"schema": SCHEMA},)
+
+    uscc: str = Field(primary_key=True, sa_type=Text)
+    name: str = Field(sa_type=Text)
+    home: str = Field(sa_type=Text, index=True)
+    categories: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    admitted_on: date
+    rating: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    admitted_at: datetime = Field(sa_column=_instant())
+    admitted_by: str = Field(sa_type=Text)
+
+
+class SuspensionRow(SQLModel, table=True):
+    """A period out of good standing, `[since, until)`."""
+
+    __tablename__ = "suspension"
+    __table_args__ = (Index("suspension_open", "provider", unique=True, postgresql_where="until IS NULL"), {"schema": SCHEMA})
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    provider: str = Field(sa_type=Text, foreign_key=f"{SCHEMA}.provider.uscc")
+    since: date
+    until: date | None = None
+    reason: str = Field(sa_type=Text)
+    entered_by: str = Field(sa_type=Text)
+    ended_by: str = Field(default="", sa_type=Text)
+    ended_reason: str = Field(default="", sa_type=Text)
+
+
+class RecognitionRow(SQLModel, table=True):
+    """A directional recognition, `[valid_from, valid_until)`."""
+
+    __tablename__ = "recognition"
+    __table_args__ = (Index("recognition_pair", "issuer", "provider"), {"schema": SCHEMA})
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    issuer: str = Field(sa_type=Text)
+    provider: str = Field(sa_type=Text, foreign_key=f"{SCHEMA}.provider.uscc")
+    valid_from: date
+    valid_until: date | None = None
+    agreement: bool = False
+    entered_by: str = Field(sa_type=Text)
+
+
+class NegativeListRow(SQLModel, table=True):
+    """An entry of the negative list, `[since, until)`."""
+
+    __tablename__ = "negative_list"
+    __table_args__ = (Index("negative_list_enterprise", "enterprise"), {"schema": SCHEMA})
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    enterprise: str = Field(sa_type=Text)
+    since: date
+    until: date | None = None
+    reason: str = Field(sa_type=Text)
+    entered_by: str = Field(sa_type=Text)
+    ended_by: str = Field(default="", sa_type=Text)
+    ended_reason: str = Field(default="", sa_type=Text)
