@@ -50,6 +50,8 @@ class EmbeddedKafka:
         """Start the broker and wait until it answers; raise EmbeddedServerError if it does not."""
         if self.pid is not None:
             return self
+        if _listens(self.bootstrap):
+            raise EmbeddedServerError(f"the embedded Kafka broker cannot start: port {self.port} is taken")
         url = f"tcp://{self.bootstrap}"
         command = [_binary(), "broker", "--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://deltahub/"]
         sink = Path(os.devnull) if self._log is None else self._log
@@ -100,7 +102,7 @@ class EmbeddedKafka:
         while not answers(self.bootstrap):
             if self.pid is None:
                 self.stop()
-                raise EmbeddedServerError(f"the embedded Kafka broker on {self.bootstrap} ended at once; is the port taken?")
+                raise EmbeddedServerError(f"the embedded Kafka broker on {self.bootstrap} ended at once")
             if time.monotonic() > deadline:
                 self.kill()
                 raise EmbeddedServerError(f"the embedded Kafka broker on {self.bootstrap} does not answer")
@@ -116,12 +118,12 @@ def free_port() -> int:
 
 def answers(bootstrap: str) -> bool:
     """Say whether a broker at `bootstrap` answers a metadata request within two seconds."""
-    host, _, port = bootstrap.rpartition(":")
+    # The client's own retries back off for long; a port that refuses is known at once.
+    if not _listens(bootstrap):
+        return False
     try:
-        # The client's own retries back off for long; a port that refuses is known at once.
-        socket.create_connection((host, int(port)), timeout=1).close()
         client = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=2000, request_timeout_ms=2000)
-    except (OSError, KafkaError):
+    except KafkaError:
         return False
     try:
         return bool(client.describe_cluster()["brokers"])
@@ -129,6 +131,15 @@ def answers(bootstrap: str) -> bool:
         return False
     finally:
         client.close()
+
+
+def _listens(bootstrap: str) -> bool:
+    host, _, port = bootstrap.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _binary() -> str:

@@ -23,7 +23,7 @@ from uuid import UUID
 
 import psycopg
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import CommitFailedError, IllegalGenerationError, KafkaError, RebalanceInProgressError, UnknownMemberIdError
+from kafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
 
 from hub.domain.clock import Clock, SystemClock
 from hub.messaging.admin import ensure_topics
@@ -52,7 +52,7 @@ _COMMIT_MS_MAX = 10_000
 _LOST_MEMBERSHIP = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
 
-class TopicReplacedError(KafkaError):
+class TopicReplacedError(Exception):
     """A topic was deleted and made anew, or its broker forgot everything."""
 
 
