@@ -197,8 +197,9 @@ def _claims(dice: Dice, orders: list[Order]) -> list[Claim]:
         if not order.captured or int(order.id[-4:]) % 16 == 0:
             continue  # refused, or still under way
         final: list[Line] = []
-        if int(order.id[-4:]) % 9 == 0 and len(order.lines) == 1:
-            final = [Line(order.lines[0].category, order.lines[0].fen * 9 // 10)]
+        if int(order.id[-4:]) % 9 == 0 or len(order.lines) > 1:
+            final = [Line(order.lines[0].category, order.lines[0].fen * 9 // 10), *order.lines[1:]]
+            final = final if int(order.id[-4:]) % 2 else final[::-1]
         kinds = [kind for kind in BY_CODE[order.issuer].evidence if not (int(order.id[-4:]) == 24 and kind != "INVOICE")]
         shared = order.order_no.rpartition("-")[2] if "-LZ" in order.order_no else order.id[-4:]
         found.append(
