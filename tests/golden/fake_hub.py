@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from google.protobuf import symbol_database
+from google.protobuf import descriptor_pool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -24,7 +24,7 @@ Refuse = Callable[[str, Message], str]
 def request_of(command: Outgoing) -> Message:
     """Decode a command as the hub would: by the method's name, from the contract alone."""
     service, _, name = command.headers["ce_type"].rpartition(".")
-    method = symbol_database.Default().pool.FindServiceByName(service).methods_by_name[name]
+    method = descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
     request: Message = GetMessageClass(method.input_type).FromString(command.value)
     return request
 

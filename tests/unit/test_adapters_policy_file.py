@@ -8,6 +8,7 @@ import pytest
 
 from adapters.runtime.policy_fields import FIELDS
 from adapters.runtime.policy_file import PolicyFileError, load_policies, policy_from_mapping
+from yrd.common.v1 import types_pb2 as types
 from yrd.policy.v1 import policy_pb2 as pb
 
 LEAST: dict[str, Any] = {
@@ -65,14 +66,14 @@ def test_a_full_policy() -> None:
         annual_issue_cap_fen=0,
         quota_basis=pb.QUOTA_BASIS_FACE,
         categories=[
-            pb.CategoryRule(category=11, ratio_bp=4000, per_line_cap_fen=50),
-            pb.CategoryRule(category=14, ratio_bp=1),
+            pb.CategoryRule(category=types.CATEGORY_IP, ratio_bp=4000, per_line_cap_fen=50),
+            pb.CategoryRule(category=types.CATEGORY_INSTRUMENT, ratio_bp=1),
         ],
         per_order_cap_fen=2_000_000,
         residual=pb.RESIDUAL_FORFEIT,
-        eligible=[3, 4],
+        eligible=[types.ENTERPRISE_KIND_TEAM, types.ENTERPRISE_KIND_ABOVE_SCALE],
         recognition=pb.RecognitionRule(default=pb.RECOGNITION_DEFAULT_POOL, require_agreement=True, min_rating=450),
-        evidence=[1, 4],
+        evidence=[types.EVIDENCE_KIND_CONTRACT, types.EVIDENCE_KIND_RESULT_REPORT],
         auto_clear_up_to_fen=0,
         authorization_ttl_days=30,
         refund=pb.REFUND_TARGET_TO_VOUCHER,
@@ -85,7 +86,7 @@ def test_a_full_policy() -> None:
 def test_what_is_left_out_is_absent_and_not_zero() -> None:
     policy = policy_from_mapping({**LEAST, "per_order_cap": None})
     for name in ("annual_issue_cap_fen", "per_order_cap_fen", "auto_clear_up_to_fen"):
-        assert not policy.HasField(name)  # type: ignore[arg-type]  # the stub lists the names one by one
+        assert not policy.HasField(name)
     assert not policy.categories[0].HasField("per_line_cap_fen")
     assert policy_from_mapping(FULL).HasField("auto_clear_up_to_fen")
 
