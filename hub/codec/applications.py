@@ -5,29 +5,48 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from yrd.voucher.v1 import voucher_pb2 as pb
-
 from hub.codec.encode import timestamp
 from hub.domain.model import WalletKey
+from yrd.voucher.v1 import voucher_pb2 as pb
 
 
 class ApplicationLike(Protocol):
     """An application, wherever it was read."""
 
     @property
-    def application_id(self) -> str: ...
+    def application_id(self) -> str:
+        """Its id."""
+        ...
+
     @property
-    def wallet(self) -> WalletKey: ...
+    def wallet(self) -> WalletKey:
+        """Issuer and enterprise."""
+        ...
+
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """APPLICATION or TOP_UP."""
+        ...
+
     @property
-    def requested(self) -> int: ...
+    def requested(self) -> int:
+        """Face asked for, fen."""
+        ...
+
     @property
-    def approved(self) -> int: ...
+    def approved(self) -> int:
+        """Face approved, fen."""
+        ...
+
     @property
-    def state(self) -> str: ...
+    def state(self) -> str:
+        """State of the review."""
+        ...
+
     @property
-    def filed_at(self) -> datetime: ...
+    def filed_at(self) -> datetime:
+        """When it was filed."""
+        ...
 
 
 def application_message(item: ApplicationLike) -> pb.VoucherApplication:

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from yrd.clearing.v1 import clearing_pb2
-from yrd.common.v1 import refusal_pb2
-from yrd.voucher.v1 import voucher_pb2
 
 from hub.codec import enums
 from hub.domain.decision import Breakdown
 from hub.domain.model import Line, Note, Redemption
 from hub.domain.reasons import Reason
+from yrd.clearing.v1 import clearing_pb2
+from yrd.common.v1 import refusal_pb2
+from yrd.voucher.v1 import voucher_pb2
 
 
 def timestamp(instant: datetime) -> Timestamp:

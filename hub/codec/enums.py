@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from hub.domain import model, policy
+from hub.domain.refusals import RefusalCode
 from yrd.clearing.v1 import clearing_pb2
 from yrd.common.v1 import refusal_pb2, types_pb2
 from yrd.policy.v1 import policy_pb2
 
-from hub.domain import model, policy
-from hub.domain.refusals import RefusalCode
-
 E = TypeVar("E", bound=StrEnum)
 
 
-def _both(wrapper: EnumTypeWrapper, prefix: str, members: type[E]) -> tuple[Mapping[int, E], Mapping[E, Any]]:
+class _Values(Protocol):
+    def items(self) -> Sequence[tuple[str, int]]: ...
+
+
+def _both(wrapper: _Values, prefix: str, members: type[E]) -> tuple[Mapping[int, E], Mapping[E, Any]]:
     by_number = {number: members(name.removeprefix(prefix)) for name, number in wrapper.items() if number}
     return by_number, {member: number for number, member in by_number.items()}
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping
-from datetime import date
 from typing import TypeVar
 from uuid import UUID
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 _NUMBER = re.compile(r"^[^\s\x00-\x1f\x7f]{1,64}$")
 _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
-_NIL_DATE = date(1, 1, 1)
+_NIL_DATE = datetime.date(1, 1, 1)
 
 
 class Fields:
@@ -95,17 +95,17 @@ class Fields:
             self.wrong(field, f"must be {'1' if required else '0'} to {most} characters")
         return value
 
-    def date(self, field: str, value: str) -> date:
+    def date(self, field: str, value: str) -> datetime.date:
         """A calendar date `YYYY-MM-DD`."""
         try:
             if not _DATE.match(value):
                 raise ValueError(value)
-            return date.fromisoformat(value)
+            return datetime.date.fromisoformat(value)
         except ValueError:
             self.wrong(field, "must be a date such as 2026-03-01")
             return _NIL_DATE
 
-    def optional_date(self, field: str, value: str) -> date | None:
+    def optional_date(self, field: str, value: str) -> datetime.date | None:
         """A calendar date, or empty."""
         return self.date(field, value) if value else None
 

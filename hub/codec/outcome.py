@@ -8,11 +8,11 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
-from yrd.common.v1 import refusal_pb2
 
 from hub.codec import enums
 from hub.codec.encode import reasons
 from hub.domain.refusals import Refusal, RefusalCode
+from yrd.common.v1 import refusal_pb2
 
 DOMAIN = "yrd"
 RETRY_AFTER_SECONDS = 1

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-from yrd.policy.v1 import policy_pb2 as pb
-
 from hub.codec import enums
 from hub.codec.fields import Fields
 from hub.domain import conditions
@@ -25,6 +23,7 @@ from hub.domain.policy import (
     Residual,
     SettlementModel,
 )
+from yrd.policy.v1 import policy_pb2 as pb
 
 DEFAULT_VALIDITY_MONTHS = 12
 DEFAULT_TTL_DAYS = 90

@@ -59,8 +59,9 @@ def decide_authorize(snapshot: Snapshot, command: Authorize, caller: Caller, now
     if mismatch is not None:
         return refuse(mismatch)
     today = local_date(now)
-    for code, metadata in checks(snapshot, command, today):
-        return refuse(_refusal(code, metadata, snapshot.policy))
+    objection = next(checks(snapshot, command, today), None)
+    if objection is not None:
+        return refuse(_refusal(*objection, snapshot.policy))
     limited = limit_amount(snapshot, command.wallet.issuer, command.lines, today)
     code = limited.refusal or (limited.all_or_nothing_refusal if command.all_or_nothing else None)
     if code is not None:
