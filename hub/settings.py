@@ -8,6 +8,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hub.divisions import province_codes
+
 
 class Settings(BaseSettings):
     """All that a process of the hub can be told. Nothing here is a secret; secrets are files named here."""
@@ -23,8 +25,15 @@ class Settings(BaseSettings):
     web_address: str = Field(default="localhost:8080", description="Address of the HTTPS server")
     identity_dir: Path | None = Field(default=None, description="CA bundle, server certificate and token keys; empty uses a development identity in data_dir")
     max_message_bytes: int = Field(default=4 * 1024 * 1024, description="Largest gRPC message accepted")
+    token_issuer: str = Field(default="", description="Public URL of the token endpoint, where it is not https://web_address")
     token_ttl_seconds: int = Field(default=300, ge=1, le=300, description="Life of an access token")
     reflection: bool = Field(default=False, description="Serve gRPC reflection (development only)")
+    provinces: list[str] = Field(
+        default_factory=lambda: list(province_codes()), description="Province-level divisions that take part, as JSON; default: the division data file"
+    )
+    partitions: int = Field(default=6, ge=1, description="Partitions of each topic the hub makes")
+    make_topics: bool = Field(default=True, description="Make missing topics at start; off where the broker's operator makes them")
+    sweep_seconds: float = Field(default=60.0, gt=0, description="Pause between runs of the expiry and TTL sweeps")
     simulated_clock: datetime | None = Field(default=None, description="Start of a virtual clock; refused beside a production identity")
 
     @property

@@ -6,15 +6,16 @@ from datetime import datetime
 from typing import NamedTuple
 
 from google.protobuf.message import Message
-from yrd.clearing.v1 import clearing_pb2
-from yrd.common.v1 import refusal_pb2
-from yrd.events.v1 import events_pb2
-from yrd.voucher.v1 import voucher_pb2
 
 from hub.codec import encode
 from hub.codec.outcome import Outcome, refusal_of
 from hub.domain.divisions import province_of
 from hub.domain.model import Note
+from yrd.clearing.v1 import clearing_pb2
+from yrd.common.v1 import refusal_pb2
+from yrd.events.v1 import events_pb2
+from yrd.settlement.v1 import settlement_pb2
+from yrd.voucher.v1 import voucher_pb2
 
 POOL = "pool"
 
@@ -86,3 +87,14 @@ def application_changed(message: voucher_pb2.VoucherApplication, now: datetime) 
     """Tell the issuer's province of an application."""
     body = events_pb2.ApplicationChanged(application=message, occurred_at=encode.timestamp(now))
     return event(out(message.issuer), message.enterprise, body)
+
+
+def window_closed(province: str, window: settlement_pb2.Window) -> Event:
+    """Tell one province of a closed window; the caller has cut it to what concerns that province."""
+    return event(out(province), window.window_id, events_pb2.WindowClosed(window=window))
+
+
+def obligation_paid(province: str, window_id: str, obligation: settlement_pb2.Obligation, now: datetime) -> Event:
+    """Tell one province of a payment."""
+    body = events_pb2.ObligationPaid(window_id=window_id, obligation=obligation, occurred_at=encode.timestamp(now))
+    return event(out(province), obligation.creditor, body)

@@ -22,6 +22,8 @@ from hub.application.batch import Application, Keys, RequestKey, StoredOutcome, 
 WINDOW_LOCK = 7_310
 """First key of the advisory locks on settlement windows; the second is the issuer's division."""
 
+_LOCK = "/*lock*/"
+
 _Cursor = AsyncCursor[tuple[Any, ...]]
 
 _OUTCOMES = """
@@ -43,13 +45,13 @@ UNION SELECT issuer, enterprise FROM voucher_application WHERE application_id = 
 
 _WALLETS = f"""
 SELECT issuer, enterprise, last_expiry FROM wallet WHERE (issuer, enterprise) IN ({_TOUCHED_WALLETS})
-ORDER BY issuer, enterprise FOR UPDATE"""
+ORDER BY issuer, enterprise /*lock*/"""
 
 _ORDERS = """
 SELECT provider, order_no, enterprise, lines, committed FROM service_order WHERE (provider, order_no) IN (
   SELECT * FROM unnest(%(providers)s::text[], %(order_nos)s::text[])
   UNION SELECT provider, order_no FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[]))
-ORDER BY provider, order_no FOR UPDATE"""
+ORDER BY provider, order_no /*lock*/"""
 
 _CAPTURED = """
 SELECT r.provider, c.invoice_no FROM unnest(%s::uuid[], %s::text[]) AS c(id, invoice_no)
@@ -57,18 +59,18 @@ JOIN redemption AS r ON r.redemption_id = c.id"""
 
 _INVOICES = f"""
 SELECT provider, invoice_no, order_no FROM invoice WHERE (provider, invoice_no) IN ({_CAPTURED})
-ORDER BY provider, invoice_no FOR UPDATE"""
+ORDER BY provider, invoice_no /*lock*/"""
 
 _INVOICE_USES = f"""
 SELECT u.provider, u.invoice_no, u.issuer, u.redemption_id::text FROM invoice_use AS u
 WHERE (u.provider, u.invoice_no) IN ({_CAPTURED})"""
 
 _REDEMPTIONS = f"""
-SELECT {rows.REDEMPTION_COLUMNS} FROM redemption WHERE redemption_id = ANY(%s::uuid[]) ORDER BY redemption_id FOR UPDATE"""
+SELECT {rows.REDEMPTION_COLUMNS} FROM redemption WHERE redemption_id = ANY(%s::uuid[]) ORDER BY redemption_id /*lock*/"""
 
 _APPLICATIONS = """
 SELECT application_id::text, issuer, enterprise, kind, requested, approved, state, filed_at FROM voucher_application
-WHERE application_id = ANY(%s::uuid[]) ORDER BY application_id FOR UPDATE"""
+WHERE application_id = ANY(%s::uuid[]) ORDER BY application_id /*lock*/"""
 
 _VOUCHERS = f"""
 SELECT {rows.VOUCHER_COLUMNS} FROM voucher
@@ -107,10 +109,15 @@ async def load(
     policies: PolicyCache,
     now: datetime,
     next_note_id: Callable[[], int],
+    *,
+    lock: bool = True,
 ) -> WorkingSet:
-    """Lock and read all that `keys` name, in one round trip; the locks hold until the transaction of `connection` ends."""
+    """Lock and read all that `keys` name, in one round trip; the locks hold until the transaction of `connection` ends.
+
+    `lock=False` only reads: what a quote rests on may have changed by the time it is read.
+    """
     ws = WorkingSet(now=now, next_note_id=next_note_id)
-    loader = _Loader(connection, keys, local_date(now), ws)
+    loader = _Loader(connection, keys, local_date(now), ws, locking="FOR UPDATE" if lock else "")
     async with connection.pipeline():
         parts = [
             await part
@@ -139,8 +146,9 @@ _Finish = Callable[[], Awaitable[None]]
 class _Loader:
     """Queues the statements of one round trip; each method returns what turns its answers into the working set."""
 
-    def __init__(self, connection: AsyncConnection[Any], keys: Keys, today: date, ws: WorkingSet) -> None:
+    def __init__(self, connection: AsyncConnection[Any], keys: Keys, today: date, ws: WorkingSet, locking: str) -> None:
         self._connection = connection
+        self._locking = locking
         self._keys = keys
         self._today = today
         self._ws = ws
@@ -159,7 +167,7 @@ class _Loader:
         }
 
     async def _send(self, statement: str, params: object) -> _Cursor:
-        return await self._connection.execute(statement, params)  # type: ignore[arg-type]
+        return await self._connection.execute(statement.replace(_LOCK, self._locking), params)  # type: ignore[arg-type]
 
     async def outcomes(self, requests: Collection[RequestKey]) -> _Finish:
         cursor = await self._send(_OUTCOMES, ([key.participant_id for key in requests], [key.request_id for key in requests]))

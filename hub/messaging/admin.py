@@ -9,6 +9,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
+from hub.messaging.client import settings_for
 from hub.messaging.topics import TopicPlan
 
 
@@ -17,7 +18,7 @@ def ensure_topics(bootstrap: str, client_config: Mapping[str, Any], plan: TopicP
 
     Partitions of a topic that exists are left alone: changing their number would move keys and break the order per key.
     """
-    client = KafkaAdminClient(**{"bootstrap_servers": bootstrap, "bootstrap_timeout_ms": 5_000, **client_config})
+    client = KafkaAdminClient(**settings_for(KafkaAdminClient, bootstrap, {"bootstrap_timeout_ms": 5_000}, client_config))
     try:
         missing = sorted(set(plan.names()) - set(client.list_topics()))
         created = [name for name in missing if _create(client, name, plan)]

@@ -28,6 +28,7 @@ from kafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInP
 from hub.domain.clock import Clock, SystemClock
 from hub.messaging.admin import ensure_topics
 from hub.messaging.batch import BatchHandler, BatchOutcome, HandlingLimits, Partition
+from hub.messaging.client import settings_for
 from hub.messaging.inbox import Inbox
 from hub.messaging.metrics import ConsumerMetrics
 from hub.messaging.ports import CommandPort
@@ -154,8 +155,8 @@ class CommandConsumer:
     def _connect(self) -> Any:
         if self._make_topics:
             ensure_topics(self._bootstrap, self._client_config, self._plan)
-        config = {**_CONFIG, "bootstrap_servers": self._bootstrap, "group_id": self._group, **self._client_config}
-        return KafkaConsumer(*self._topics, max_poll_records=self._limits.batch_records_max, **config)
+        defaults = {**_CONFIG, "group_id": self._group, "max_poll_records": self._limits.batch_records_max}
+        return KafkaConsumer(*self._topics, **settings_for(KafkaConsumer, self._bootstrap, defaults, self._client_config))
 
     def _poll(self) -> dict[Any, list[Any]]:
         now = time.monotonic()

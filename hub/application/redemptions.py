@@ -1,0 +1,76 @@
+"""Reading redemptions: one, or a list of the caller's side."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from yrd.clearing.v1 import clearing_pb2 as pb
+
+from hub.application.paging import page_size, read_token, write_token
+from hub.application.transaction import Transaction, UseCase
+from hub.codec import encode, enums
+from hub.codec.fields import Fields
+from hub.domain.caller import Caller, Role
+from hub.domain.refusals import Refusal, RefusalCode, invalid
+from hub.ledger import reading
+
+
+async def get_redemption(tx: Transaction, request: pb.GetRedemptionRequest) -> pb.GetRedemptionResponse | Refusal:
+    """Return one redemption. One that is not of the caller's side does not exist for it."""
+    fields = Fields()
+    redemption_id = fields.uuid("redemption_id", request.redemption_id)
+    if fields.refusal is not None:
+        return fields.refusal
+    found = await reading.redemption_by_id(tx.session, redemption_id)
+    if found is None:
+        return Refusal(RefusalCode.REDEMPTION_NOT_FOUND)
+    item, window_id = found
+    if not (tx.caller.sees(item.wallet.issuer) or tx.caller.sees(item.acquirer)):
+        return Refusal(RefusalCode.REDEMPTION_NOT_FOUND)
+    return pb.GetRedemptionResponse(redemption=encode.redemption(item, window_id))
+
+
+def side(caller: Caller) -> tuple[str, dict[str, object]]:
+    """Return the SQL condition and its parameter that keep a list to the caller's side."""
+    if caller.role is Role.COORDINATOR:
+        return "true", {}
+    # A division contains another when the codes agree up to the zeros (docs/domain.md, Codes).
+    prefix = caller.division.removesuffix("00").removesuffix("00") if caller.division.endswith("00") else caller.division
+    return "(r.issuer LIKE :side OR r.acquirer LIKE :side)", {"side": f"{prefix}%"}
+
+
+async def list_redemptions(tx: Transaction, request: pb.ListRedemptionsRequest) -> pb.ListRedemptionsResponse | Refusal:
+    """List redemptions of the caller's side, newest first. Pages are keyset positions, so they stay correct while data changes."""
+    position = read_token(request.page_token, 2)
+    if isinstance(position, Refusal):
+        return position
+    condition, parameters = side(tx.caller)
+    conditions = [condition]
+    for name in ("issuer", "acquirer"):
+        if value := getattr(request, name):
+            conditions.append(f"r.{name} = :{name}")
+            parameters[name] = value
+    if request.state:
+        state = enums.STATE_IN.get(request.state)
+        if state is None:
+            return invalid("state", "is not a state of the contract")
+        conditions.append("r.state = :state")
+        parameters["state"] = state.value
+    if position is not None:
+        try:
+            parameters |= {"at": datetime.fromisoformat(position[0]), "id": UUID(position[1])}
+        except ValueError:
+            return invalid("page_token", "is not a token of this list; start again without one")
+        conditions.append("(r.authorized_at, r.redemption_id) < (:at, :id)")
+    size = page_size(request.page_size)
+    found = await reading.redemptions(tx.session, " AND ".join(conditions), parameters, size + 1)
+    page, more = found[:size], len(found) > size
+    token = write_token([page[-1][0].authorized_at.isoformat(), page[-1][0].redemption_id]) if more else ""
+    return pb.ListRedemptionsResponse(redemptions=[encode.redemption(*item) for item in page], next_page_token=token)
+
+
+METHODS: dict[str, UseCase] = {
+    "yrd.clearing.v1.ClearingService.GetRedemption": get_redemption,
+    "yrd.clearing.v1.ClearingService.ListRedemptions": list_redemptions,
+}

@@ -1,0 +1,45 @@
+"""Turning cleared redemptions SETTLED (rules.md T3, T4): set-based, in the transaction of the payment or the closing."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from hub.application.transaction import Transaction
+from hub.codec import encode, events
+from hub.domain.clock import local_date
+from hub.domain.posting import Account, Cause
+from hub.domain.reasons import Reason
+from hub.ledger import reading
+
+# Locked in id order, as every other command on redemptions does; no wallet or order is touched, so there is no circle.
+_LOCK = """
+SELECT r.redemption_id FROM redemption AS r JOIN window_issuer AS w ON w.issuer = r.issuer AND w.window_no = r.window_no
+WHERE w.window_id = :w AND r.payee = :payee AND r.state = 'CLEARED' ORDER BY r.redemption_id FOR UPDATE OF r"""
+
+_SETTLE = """
+UPDATE redemption SET state = 'SETTLED', settled_on = :today WHERE redemption_id = ANY(CAST(:ids AS uuid[]))"""
+
+_POST = f"""
+INSERT INTO journal (at, cause, debit, credit, amount, issuer, enterprise, notes, note_amounts, payee, redemption_id, provider,
+  order_no, committed, quota_year, quota, window_no)
+SELECT :at, '{Cause.PAY.value}', '{Account.PAYABLE.value}', '{Account.PAID.value}', subsidy, issuer, enterprise, '{{}}', '{{}}', payee,
+  redemption_id, provider, order_no, 0, 0, 0, 0
+FROM redemption WHERE redemption_id = ANY(CAST(:ids AS uuid[])) ORDER BY redemption_id"""
+
+
+async def settle_payee(tx: Transaction, window_id: str, payee: str) -> int:
+    """Settle every cleared redemption of a window to a payee; return how many."""
+    locked = (await tx.session.execute(text(_LOCK), {"w": window_id, "payee": payee})).scalars().all()
+    if not locked:
+        return 0
+    ids = [str(item) for item in locked]
+    await tx.session.execute(text(_SETTLE), {"ids": ids, "today": local_date(tx.now)})
+    await tx.session.execute(text(_POST), {"ids": ids, "at": tx.now})
+    reason = Reason(rule="T3", zh="结算期内应付已结清", en="everything owed to the payee in the window is paid")
+    steps = encode.reasons([reason])
+    for item, window in await reading.redemptions(
+        tx.session, "r.redemption_id = ANY(CAST(:ids AS uuid[]))", {"ids": ids}, len(ids)
+    ):
+        for event in events.redemption_changed(encode.redemption(item, window), "Settle", steps, tx.now):
+            tx.emit(event)
+    return len(ids)

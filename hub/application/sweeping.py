@@ -1,0 +1,71 @@
+"""The sweeps: authorizations that outlived their days, notes past their validity (rules.md C6, V2)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from yrd.voucher.v1 import voucher_pb2
+
+from hub.application.commands import Committer
+from hub.application.issuing import ExpireWalletCommand
+from hub.application.redeeming import lapse_command
+from hub.domain.caller import Caller, Role
+from hub.domain.clock import Clock, local_date
+from hub.domain.divisions import COORDINATION
+from hub.domain.model import WalletKey
+
+PAGE = 500
+SCHEDULER = Caller("deltahub/scheduler", COORDINATION, Role.COORDINATOR)
+
+_DUE_REDEMPTIONS = "SELECT redemption_id FROM redemption WHERE state = 'AUTHORIZED' AND expires_on <= :today ORDER BY expires_on LIMIT :page"
+_DUE_WALLETS = """
+SELECT DISTINCT issuer, enterprise FROM voucher WHERE available > 0 AND expires_on <= :today LIMIT :page"""
+
+
+class Swept(NamedTuple):
+    """How much a sweep changed."""
+
+    authorizations: int
+    vouchers: int
+
+
+class Sweeper:
+    """Runs the sweeps through the committer, page by page, until nothing is due."""
+
+    def __init__(self, engine: AsyncEngine, committer: Committer, clock: Clock) -> None:
+        self._engine = engine
+        self._committer = committer
+        self._clock = clock
+
+    async def sweep(self) -> Swept:
+        """Run both sweeps. Authorizations go first: what they release to an expired note goes to the issuer, not to the note."""
+        return Swept(await self._lapse(), await self._expire())
+
+    async def _due(self, statement: str) -> list[tuple[object, ...]]:
+        async with self._engine.connect() as connection:
+            found = await connection.execute(text(statement), {"today": local_date(self._clock.now()), "page": PAGE})
+            return [tuple(row) for row in found.all()]
+
+    async def _lapse(self) -> int:
+        total = 0
+        while due := await self._due(_DUE_REDEMPTIONS):
+            done = await asyncio.gather(*(self._committer.submit(lapse_command(str(row[0])), SCHEDULER) for row in due))
+            changed = sum(outcome.ok for outcome in done)
+            total += changed
+            if not changed:
+                break
+        return total
+
+    async def _expire(self) -> int:
+        total = 0
+        while due := await self._due(_DUE_WALLETS):
+            commands = [ExpireWalletCommand(WalletKey(str(issuer), str(enterprise))) for issuer, enterprise in due]
+            done = await asyncio.gather(*(self._committer.submit(command, SCHEDULER) for command in commands))
+            changed = sum(len(voucher_pb2.IssueVouchersResponse.FromString(outcome.body).vouchers) for outcome in done if outcome.ok)
+            total += changed
+            if not changed:
+                break
+        return total

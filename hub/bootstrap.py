@@ -1,0 +1,282 @@
+"""The composition root: settings in, running roles out. The only place that knows every part, and that hub and pool meet in."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+from yrd.clearing.v1 import clearing_pb2
+from yrd.credit.v1 import credit_pb2
+from yrd.participant.v1 import participant_pb2
+from yrd.policy.v1 import policy_pb2
+from yrd.registry.v1 import registry_pb2
+from yrd.settlement.v1 import settlement_pb2
+from yrd.simulation.v1 import simulation_pb2
+from yrd.voucher.v1 import voucher_pb2
+
+import registry.methods
+from hub.application import enterprises, participants, policies, redemptions, settlement, vouchers
+from hub.application.dispatch import Dispatcher
+from hub.application.methods import Handle, build_methods, ledger_methods
+from hub.application.quoting import Quoting
+from hub.application.simulating import Simulation
+from hub.application.sweeping import Sweeper
+from hub.domain.clock import Clock, SimulatedClock, SystemClock
+from hub.ledger.committer import GroupCommitter
+from hub.ledger.participants import DatabaseParticipants
+from hub.ledger.quoting import SnapshotReader
+from hub.ledger.unitofwork import UnitOfWork
+from hub.messaging.topics import TopicPlan
+from hub.rpc.metrics import RpcMetrics
+from hub.security.authority import DevelopmentAuthority
+from hub.security.keys import load_signing_key, verification_keys
+from hub.security.participants import DevelopmentParticipants, ParticipantDirectory
+from hub.security.tokens import TokenIssuer
+from hub.security.trust import TrustStore
+from hub.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+ROLES = ("hub", "web", "relay", "consumer", "scheduler")
+SOURCE = "//hub.yrd/ledger"
+
+_SERVICES = [
+    module.DESCRIPTOR.services_by_name[name]
+    for module, names in (
+        (participant_pb2, ("EnterpriseService", "ParticipantService")),
+        (policy_pb2, ("PolicyService",)),
+        (voucher_pb2, ("VoucherService",)),
+        (clearing_pb2, ("ClearingService",)),
+        (registry_pb2, ("RegistryService",)),
+        (credit_pb2, ("CreditService",)),
+        (settlement_pb2, ("SettlementService",)),
+    )
+    for name in names
+]
+
+
+class ConfigurationError(Exception):
+    """Settings that must not go together, or miss something; the message says what to change."""
+
+
+def clock_of(settings: Settings) -> Clock:
+    """Return the clock the rules read. A virtual one stands only beside a development identity."""
+    if settings.simulated_clock is None:
+        return SystemClock()
+    if not settings.development:
+        raise ConfigurationError("DELTAHUB_SIMULATED_CLOCK is refused beside a production identity (DELTAHUB_IDENTITY_DIR)")
+    if settings.simulated_clock.tzinfo is None:
+        raise ConfigurationError("DELTAHUB_SIMULATED_CLOCK needs a time zone, such as 2026-03-01T09:00:00+08:00")
+    return SimulatedClock(settings.simulated_clock)
+
+
+class Hub:
+    """The parts that the roles of one process share."""
+
+    def __init__(self, settings: Settings) -> None:
+        if not settings.database_url:
+            raise ConfigurationError("DELTAHUB_DATABASE_URL is empty and no embedded server was started")
+        self.settings = settings
+        self.clock = clock_of(settings)
+        self.metrics = RpcMetrics()
+        self.committer = GroupCommitter(settings.database_url, self.clock)
+        self.committer.on_batch = self._count_batch
+        self.unit_of_work = UnitOfWork(settings.database_url, self.clock)
+        self.snapshots = SnapshotReader(settings.database_url, self.clock)
+        self.sweeper = Sweeper(self.unit_of_work.engine, self.committer, self.clock)
+        self.dispatcher = Dispatcher(self._methods(), self.committer, self.unit_of_work)
+
+    def _count_batch(self, items: int) -> None:
+        self.metrics.batch_items.observe(items)
+        self.metrics.queued.set(self.committer.queued)
+
+    def _methods(self) -> dict[str, Any]:
+        use_cases = {
+            **enterprises.METHODS,
+            **participants.METHODS,
+            **policies.METHODS,
+            **vouchers.METHODS,
+            **redemptions.METHODS,
+            **settlement.METHODS,
+            **registry.methods.METHODS,
+        }
+        special: dict[str, Handle] = {"yrd.clearing.v1.ClearingService.Quote": Quoting(self.snapshots).handle}
+        services = list(_SERVICES)
+        if isinstance(self.clock, SimulatedClock):
+            services.append(simulation_pb2.DESCRIPTOR.services_by_name["SimulationService"])
+            special["yrd.simulation.v1.SimulationService.AdvanceClock"] = Simulation(self.clock, self.sweeper).advance
+        return dict(build_methods(services, ledger_methods(self.clock), use_cases, special))
+
+    def directory(self) -> ParticipantDirectory:
+        """Who may ask for a token."""
+        registered = DatabaseParticipants(self.unit_of_work.engine)
+        return DevelopmentParticipants(registered) if self.settings.development else registered
+
+    def topics(self) -> TopicPlan:
+        """The topics of the provinces that take part."""
+        return TopicPlan(self.settings.topic_prefix, tuple(self.settings.provinces), partitions=self.settings.partitions)
+
+    async def close(self) -> None:
+        """Close the pools."""
+        await self.snapshots.close()
+        await self.unit_of_work.close()
+
+
+def ensure_identity(settings: Settings) -> None:
+    """Make the development identity at first start; a production one must be there already."""
+    if settings.development:
+        DevelopmentAuthority(settings.identity).ensure(settings.provinces)
+    elif not (settings.identity / "server.pem").is_file():
+        raise ConfigurationError(f"DELTAHUB_IDENTITY_DIR={settings.identity} holds no server.pem")
+
+
+async def serve(settings: Settings, roles: tuple[str, ...], ready: Callable[[], None] = lambda: None) -> None:
+    """Run roles in this process until SIGTERM or SIGINT."""
+    ensure_identity(settings)
+    hub = Hub(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(hub.close)
+        if {"hub", "consumer", "scheduler"} & set(roles):
+            await stack.enter_async_context(_task(hub.committer.run()))
+        starters = {"hub": _start_hub, "web": _start_web, "relay": _start_relay, "consumer": _start_consumer, "scheduler": _start_scheduler}
+        for role in ROLES:
+            if role in roles:
+                await starters[role](hub, stack)
+                log.info("role_started", role=role)
+        ready()
+        await stop.wait()
+        log.info("stopping", roles=list(roles))
+
+
+class _task:  # noqa: N801  (used as a function)
+    """Runs a coroutine as a task for as long as the context is open. A task that fails ends the process: it is not left half alive."""
+
+    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+        self._work = work
+
+    async def __aenter__(self) -> None:
+        self._running = asyncio.create_task(self._work)
+        self._running.add_done_callback(_end_process_on_failure)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+
+
+def _end_process_on_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("background_task_failed", exc_info=task.exception())
+        signal.raise_signal(signal.SIGTERM)
+
+
+async def _start_hub(hub: Hub, stack: AsyncExitStack) -> None:
+    from hub.rpc.server import GrpcServer, Pipeline
+    from hub.security.guard import Guard
+    from hub.security.identity import PeerVerifier
+    from hub.security.tls import server_credentials
+    from hub.security.tokens import TokenVerifier
+
+    settings = hub.settings
+    await hub.snapshots.open()
+    trust = TrustStore.load(settings.identity / "trust")
+    verifier = TokenVerifier(verification_keys(settings.identity), _issuer_url(settings))
+    pipeline = Pipeline(
+        hub.dispatcher, Guard(PeerVerifier(trust), verifier), message_bytes_max=settings.max_message_bytes, metrics=hub.metrics
+    )
+    server = GrpcServer(
+        pipeline,
+        settings.grpc_address,
+        server_credentials(settings.identity),
+        message_bytes_max=settings.max_message_bytes,
+        with_reflection=settings.reflection,
+    )
+    await server.start()
+    stack.push_async_callback(server.stop)
+
+
+def _issuer_url(settings: Settings) -> str:
+    return settings.token_issuer or f"https://{settings.web_address}"
+
+
+async def _start_web(hub: Hub, stack: AsyncExitStack) -> None:
+    from hub.web.serving import start_web
+
+    settings = hub.settings
+    issuer = TokenIssuer(
+        load_signing_key(settings.identity / "token.key"), _issuer_url(settings), ttl_seconds=settings.token_ttl_seconds
+    )
+    await start_web(hub, issuer, stack)
+
+
+async def _start_relay(hub: Hub, stack: AsyncExitStack) -> None:
+    from hub.messaging.metrics import RelayMetrics
+    from hub.messaging.relay import Relay
+
+    settings = hub.settings
+    relay = Relay(
+        dsn=settings.database_url,
+        bootstrap=settings.kafka_bootstrap,
+        prefix=settings.topic_prefix,
+        source=SOURCE,
+        client_config=settings.kafka_config,
+        plan=hub.topics() if settings.make_topics else None,
+        metrics=RelayMetrics(),
+    )
+    stop = threading.Event()
+    thread = threading.Thread(target=relay.run, args=(stop,), name="relay", daemon=True)
+    thread.start()
+
+    async def end() -> None:
+        stop.set()
+        await asyncio.to_thread(thread.join, 10)
+
+    stack.push_async_callback(end)
+
+
+async def _start_consumer(hub: Hub, stack: AsyncExitStack) -> None:
+    from hub.inbound import InboundCommands
+    from hub.messaging.consumer import CommandConsumer
+    from hub.messaging.metrics import ConsumerMetrics
+
+    settings = hub.settings
+    consumer = CommandConsumer(
+        dsn=settings.database_url,
+        bootstrap=settings.kafka_bootstrap,
+        plan=hub.topics(),
+        port=InboundCommands(hub.dispatcher),
+        client_config=settings.kafka_config,
+        make_topics=settings.make_topics,
+        metrics=ConsumerMetrics(),
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(consumer.run(stop))
+    running.add_done_callback(_end_process_on_failure)
+
+    async def end() -> None:
+        stop.set()
+        await asyncio.wait([running], timeout=10)
+
+    stack.push_async_callback(end)
+
+
+async def _start_scheduler(hub: Hub, stack: AsyncExitStack) -> None:
+    async def run() -> None:
+        while True:
+            try:
+                swept = await hub.sweeper.sweep()
+                if any(swept):
+                    log.info("swept", authorizations=swept.authorizations, vouchers=swept.vouchers)
+            except OSError as error:
+                log.warning("sweep_failed", error=type(error).__name__)
+            await asyncio.sleep(hub.settings.sweep_seconds)
+
+    await stack.enter_async_context(_task(run()))
