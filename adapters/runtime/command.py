@@ -15,7 +15,7 @@ from adapters.runtime.state import QuarantinedRow, State
 from adapters.runtime.topics import DEFAULT_PREFIX
 from hub.domain.clock import Clock, SystemClock
 
-__all__ = ["collect_results", "find_adapter", "list_adapters", "quarantine_rows", "run", "run_adapter", "run_all"]
+__all__ = ["collect_all", "collect_results", "find_adapter", "list_adapters", "quarantine_rows", "run", "run_adapter", "run_all"]
 
 
 def run_adapter(
@@ -135,6 +135,24 @@ def collect_results(
         adapter, bootstrap=bootstrap, kafka_config=kafka_config or {}, prefix=prefix, work_dir=work_dir, clock=clock or SystemClock()
     ) as session:
         return session.collect()
+
+
+def collect_all(
+    adapters: Sequence[Adapter],
+    *,
+    bootstrap: str,
+    work_dir: Path,
+    kafka_config: KafkaConfig | None = None,
+    prefix: str = DEFAULT_PREFIX,
+    clock: Clock | None = None,
+) -> dict[str, list[Path]]:
+    """Collect the results of several adapters side by side; return the files by adapter name."""
+
+    def collect(adapter: Adapter) -> list[Path]:
+        return collect_results(adapter, bootstrap=bootstrap, work_dir=work_dir, kafka_config=kafka_config, prefix=prefix, clock=clock)
+
+    with ThreadPoolExecutor(max_workers=max(1, len(adapters)), thread_name_prefix="adapter") as threads:
+        return {adapter.name: files for adapter, files in zip(adapters, threads.map(collect, adapters), strict=True)}
 
 
 def quarantine_rows(name: str, *, work_dir: Path) -> list[QuarantinedRow]:

@@ -12,6 +12,16 @@ from kafka.errors import KafkaError
 
 from adapters.runtime.kafka_out import KafkaConfig
 
+_CONFIG: Mapping[str, Any] = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "earliest",
+    "allow_auto_create_topics": False,
+    "fetch_max_wait_ms": 100,
+    "bootstrap_timeout_ms": 10_000,
+}
+_PROBE_S = 3.0
+"""How long the last record read is waited for before its partition is read again from the start."""
+
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
@@ -58,21 +68,15 @@ class KafkaIn:
     """The consumer. It assigns itself all partitions: one adapter reads its province's topic, and positions live with what was read."""
 
     def __init__(self, bootstrap: str, topic: str, config: KafkaConfig, positions: Positions, *, timeout_s: float = 60.0) -> None:
-        self._anchors: dict[TopicPartition, tuple[int, str]] = {}
-        self._consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            allow_auto_create_topics=False,
-            fetch_max_wait_ms=100,
-            **dict(config),
-        )
+        self._early: list[Incoming] = []
+        try:
+            self._consumer = KafkaConsumer(bootstrap_servers=bootstrap, **{**_CONFIG, **config})
+        except KafkaError as error:
+            raise ConnectionError(f"{bootstrap}: {error}") from error
         try:
             parts = [TopicPartition(topic, part) for part in self._partitions(topic, timeout_s)]
             self._consumer.assign(parts)
-            ends = self._consumer.end_offsets(parts)
-            for part in parts:
-                self._seek(part, positions.position(topic, part.partition), ends[part])
+            self._resume(parts, positions)
         except KafkaError as error:
             self._consumer.close()
             raise ConnectionError(f"{topic}: {error}") from error
@@ -92,21 +96,30 @@ class KafkaIn:
             self._consumer.poll(timeout_ms=200)
             time.sleep(0.2)
 
-    def _seek(self, part: TopicPartition, known: tuple[int, str] | None, end: int) -> None:
-        """Go on where reading stopped: at the last record read, which must still be there. See `_same_log`."""
-        if known is None or known[0] == 0 or known[0] > end:
-            self._consumer.seek_to_beginning(part)
-        else:
-            self._consumer.seek(part, known[0] - 1)
-            self._anchors[part] = (known[0] - 1, known[1])
+    def _resume(self, parts: Sequence[TopicPartition], positions: Positions) -> None:
+        """Go on where reading stopped, after looking whether the last record read is still there.
 
-    def _same_log(self, part: TopicPartition, records: list[Incoming]) -> list[Incoming]:
-        """Return what is new of the first records of a partition.
-
-        A broker that keeps nothing (the embedded one) starts its offsets over when it restarts. If another event stands where the last
-        one was read, it is another log: it is read from its start, and what was seen before is dropped by its id.
+        A broker that keeps nothing (the embedded one) starts its offsets over when it restarts, and neither reports an offset it does
+        not have nor counts its end right. So the record itself is the proof: where it does not come, or is another event, the partition
+        is read from its start, and what was seen before is dropped by its id.
         """
-        offset, event_id = self._anchors.pop(part)
+        anchors: dict[TopicPartition, tuple[int, str]] = {}
+        for part in parts:
+            known = positions.position(part.topic, part.partition)
+            if known is None:
+                self._consumer.seek_to_beginning(part)
+            else:
+                self._consumer.seek(part, known[0] - 1)
+                anchors[part] = (known[0] - 1, known[1])
+        deadline = time.monotonic() + _PROBE_S
+        while anchors and time.monotonic() < deadline:
+            for part, records in self._poll(100).items():
+                self._early += self._after(part, records, *anchors.pop(part)) if part in anchors else records
+        for part in anchors:
+            self._consumer.seek_to_beginning(part)
+
+    def _after(self, part: TopicPartition, records: list[Incoming], offset: int, event_id: str) -> list[Incoming]:
+        """Return what follows the last record read; nothing, and a new start, if another event stands in its place."""
         if records[0].offset > offset:
             return records  # retention has taken the old record away
         if records[0].event_id == event_id:
@@ -116,15 +129,17 @@ class KafkaIn:
 
     def poll(self, timeout_ms: int) -> Sequence[Incoming]:
         """Return what has arrived."""
+        early, self._early = self._early, []
+        if early:
+            return early
+        return [record for records in self._poll(timeout_ms).values() for record in records]
+
+    def _poll(self, timeout_ms: int) -> dict[TopicPartition, list[Incoming]]:
         try:
-            batches = self._consumer.poll(timeout_ms=timeout_ms)
+            polled = self._consumer.poll(timeout_ms=timeout_ms)
         except KafkaError as error:
             raise ConnectionError(str(error)) from error
-        arrived: list[Incoming] = []
-        for part, polled in batches.items():
-            records = [_incoming(record) for record in polled]
-            arrived += self._same_log(part, records) if part in self._anchors else records
-        return arrived
+        return {part: [_incoming(record) for record in records] for part, records in polled.items() if records}
 
     def close(self) -> None:
         """Close the consumer."""

@@ -12,6 +12,14 @@ from kafka.errors import KafkaError
 KafkaConfig = Mapping[str, str | int]
 """Further kafka-python client settings (SASL, TLS)."""
 
+_CONFIG: Mapping[str, Any] = {
+    "acks": "all",
+    "enable_idempotence": True,
+    "linger_ms": 5,
+    "allow_auto_create_topics": False,
+    "bootstrap_timeout_ms": 10_000,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -44,9 +52,10 @@ class KafkaOut:
     def __init__(self, bootstrap: str, topic: str, config: KafkaConfig, *, timeout_s: float = 60.0) -> None:
         self._topic, self._timeout_s = topic, timeout_s
         self._pending: list[Any] = []
-        self._producer = KafkaProducer(
-            bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5, allow_auto_create_topics=False, **dict(config)
-        )
+        try:
+            self._producer = KafkaProducer(bootstrap_servers=bootstrap, **{**_CONFIG, **config})
+        except KafkaError as error:
+            raise ConnectionError(f"{bootstrap}: {error}") from error
 
     def send(self, command: Outgoing) -> None:
         """Hand a command to the producer's buffer."""

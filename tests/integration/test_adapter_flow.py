@@ -1,0 +1,163 @@
+"""The four adapters over a real broker: commands on the in-topics, outcomes and events on the out-topics, resumed and never doubled."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from adapters.runtime.command import collect_all, find_adapter, list_adapters, quarantine_rows, run, run_all
+from adapters.runtime.commands import PUBLISH
+from adapters.runtime.kafka_in import KafkaIn
+from adapters.runtime.kafka_out import Outgoing
+from adapters.runtime.model import Kind, Phase
+from adapters.runtime.topics import in_topic, out_topic
+from hub.messaging.topics import TopicPlan
+from tests.fixtures.kafka import Broker
+from tests.fixtures.messaging import make_topics, send
+from tests.golden.fake_hub import FakeHub
+
+DIVISIONS = ("310000", "320000", "330000", "340000")
+
+
+@dataclass
+class Exchange:
+    """A hub of a few lines behind real topics."""
+
+    bootstrap: str
+    prefix: str
+    hubs: dict[str, FakeHub] = field(default_factory=lambda: {division: FakeHub() for division in DIVISIONS})
+
+    def serve(self, stop: threading.Event) -> None:
+        """Answer what comes in until told to stop."""
+        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+        producer = KafkaProducer(bootstrap_servers=self.bootstrap)
+        try:
+            names = {in_topic(self.prefix, division): division for division in DIVISIONS}
+            consumer.assign([TopicPartition(name, part) for name in names for part in sorted(consumer.partitions_for_topic(name))])
+            while not stop.is_set():
+                for place, records in consumer.poll(timeout_ms=100).items():
+                    self._answer(producer, names[place.topic], records)
+                producer.flush()
+        finally:
+            consumer.close(autocommit=False)
+            producer.close()
+
+    def _answer(self, producer: Any, division: str, records: list[Any]) -> None:
+        hub = self.hubs[division]
+        for record in records:
+            hub.send(Outgoing(record.key.decode(), record.value, {name: value.decode() for name, value in record.headers}))
+        for event in hub.poll(0):
+            headers = [(name, value.encode()) for name, value in event.headers.items()]
+            producer.send(out_topic(self.prefix, division), key=b"k", value=event.value, headers=headers)
+
+
+@contextmanager
+def exchange(kafka: Broker) -> Iterator[Exchange]:
+    plan = TopicPlan(prefix=f"t{uuid.uuid4().hex[:12]}", divisions=DIVISIONS, partitions=3, replication_factor=1)
+    make_topics(kafka.bootstrap, plan)
+    serving, stop = Exchange(kafka.bootstrap, plan.prefix), threading.Event()
+    thread = threading.Thread(target=serving.serve, args=(stop,))
+    thread.start()
+    try:
+        yield serving
+    finally:
+        stop.set()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_four_provinces_exchange_in_step_and_a_rerun_sends_nothing(kafka: Broker, tmp_path: Path) -> None:
+    with exchange(kafka) as hub:
+        reports = run_all(list_adapters(), bootstrap=kafka.bootstrap, work_dir=tmp_path, prefix=hub.prefix)
+        for report, division in zip(reports, DIVISIONS, strict=True):
+            assert (report.unanswered, report.refused) == (0, 0)
+            assert report.ok == report.sent == len(hub.hubs[division].effects)
+            assert report.by_kind[Kind.CAPTURE]["OK"] >= 65
+        again = run("anhui", bootstrap=kafka.bootstrap, work_dir=tmp_path, prefix=hub.prefix)
+        assert (again.sent, again.ok) == (0, reports[3].ok)
+        files = collect_all(list_adapters(), bootstrap=kafka.bootstrap, work_dir=tmp_path, prefix=hub.prefix)
+        for adapter, report in zip(list_adapters(), reports, strict=True):
+            assert files[adapter.name] and all(path.exists() for path in files[adapter.name])
+            back = adapter.load(tmp_path / adapter.name / "results")
+            assert len(back.outcomes) == report.ok
+            assert len(back.redemptions) == report.by_kind[Kind.AUTHORIZATION]["OK"]
+            assert len(quarantine_rows(adapter.name, work_dir=tmp_path)) == report.quarantined
+
+
+def test_reading_goes_on_where_it_stopped_and_notices_another_log(kafka: Broker, tmp_path: Path) -> None:
+    plan = TopicPlan(prefix=f"t{uuid.uuid4().hex[:12]}", divisions=("310000",), partitions=1, replication_factor=1)
+    make_topics(kafka.bootstrap, plan)
+    topic = out_topic(plan.prefix, "310000")
+    records = [(b"k", b"", [("ce_id", str(at).encode()), ("ce_source", b"s"), ("ce_type", b"t")]) for at in range(5)]
+    send(kafka.bootstrap, topic, records)
+
+    class At:
+        """A memory of one position."""
+
+        def __init__(self, known: tuple[int, str] | None) -> None:
+            self._known = known
+
+        def position(self, topic: str, part: int) -> tuple[int, str] | None:
+            return self._known
+
+    def ids(known: tuple[int, str] | None, many: int) -> list[str]:
+        inbound = KafkaIn(kafka.bootstrap, topic, {}, At(known))
+        found: list[str] = []
+        try:
+            for _ in range(100):
+                found += [record.event_id for record in inbound.poll(100)]
+                if len(found) >= many:
+                    break
+        finally:
+            inbound.close()
+        return found
+
+    assert ids(None, 5) == ["s#0", "s#1", "s#2", "s#3", "s#4"]
+    assert ids((3, "s#2"), 2) == ["s#3", "s#4"]
+    assert ids((3, "s#another"), 5) == ["s#0", "s#1", "s#2", "s#3", "s#4"]
+    assert ids((99, "s#98"), 5) == ["s#0", "s#1", "s#2", "s#3", "s#4"]
+
+
+def test_without_a_broker_an_adapter_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError, match="localhost:1"):
+        run("shanghai", bootstrap="localhost:1", work_dir=tmp_path, kafka_config={"bootstrap_timeout_ms": 500})
+
+
+def test_without_its_topic_an_adapter_says_so(kafka: Broker) -> None:
+    class Nowhere:
+        def position(self, topic: str, part: int) -> tuple[int, str] | None:
+            return None
+
+    with pytest.raises(ConnectionError, match="the hub makes it"):
+        KafkaIn(kafka.bootstrap, out_topic(f"t{uuid.uuid4().hex[:12]}", "310000"), {}, Nowhere(), timeout_s=0.5)
+
+
+def test_an_outage_between_two_runs_doubles_nothing(private_kafka: Broker, tmp_path: Path) -> None:
+    """The broker dies after commands were sent and before they were read; the next run sends what was never answered."""
+    name, adapter = "shanghai", find_adapter("shanghai")
+    plan = TopicPlan(prefix="yrd", divisions=DIVISIONS, partitions=3, replication_factor=1)
+    make_topics(private_kafka.bootstrap, plan)
+    alone = run(name, bootstrap=private_kafka.bootstrap, work_dir=tmp_path, phases=[Phase.POLICIES], deadline_s=0.5)
+    assert (alone.sent, alone.unanswered) == (1, 1)
+    private_kafka.kill()
+    private_kafka.start()
+    make_topics(private_kafka.bootstrap, plan)
+    hub = Exchange(private_kafka.bootstrap, "yrd")
+    stop = threading.Event()
+    thread = threading.Thread(target=hub.serve, args=(stop,))
+    thread.start()
+    try:
+        after = run(adapter.division, bootstrap=private_kafka.bootstrap, work_dir=tmp_path, phases=[Phase.POLICIES], deadline_s=30)
+    finally:
+        stop.set()
+        thread.join(30)
+    assert (after.sent, after.ok, after.unanswered) == (1, 1, 0)
+    assert len(hub.hubs["310000"].effects) == len(hub.hubs["310000"].requests(PUBLISH)[:1])
