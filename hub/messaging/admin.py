@@ -22,8 +22,8 @@ def ensure_topics(bootstrap: str, client_config: Mapping[str, Any], plan: TopicP
     try:
         missing = sorted(set(plan.names()) - set(client.list_topics()))
         created = [name for name in missing if _create(client, name, plan)]
-        if created:
-            client.wait_for_topics(created)
+        # Those that another replica is making this moment count as well.
+        client.wait_for_topics(missing)
         return created
     finally:
         client.close()

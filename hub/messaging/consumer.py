@@ -50,6 +50,8 @@ _CONFIG: Mapping[str, Any] = {
     "reconnect_backoff_max_ms": 1_000,
 }
 _COMMIT_MS_MAX = 10_000
+_METADATA_SECONDS_MAX = 5.0
+_METADATA_POLL_SECONDS = 0.1
 _LOST_MEMBERSHIP = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
 
@@ -156,7 +158,13 @@ class CommandConsumer:
         if self._make_topics:
             ensure_topics(self._bootstrap, self._client_config, self._plan)
         defaults = {**_CONFIG, "group_id": self._group, "max_poll_records": self._limits.batch_records_max}
-        return KafkaConsumer(*self._topics, **settings_for(KafkaConsumer, self._bootstrap, defaults, self._client_config))
+        kafka = KafkaConsumer(*self._topics, **settings_for(KafkaConsumer, self._bootstrap, defaults, self._client_config))
+        # A group leader that joins before it knows a topic's partitions hands out none of them, and if it learns of them in that very
+        # moment it never notices. So wait for them; but not for ever, lest one topic that nobody made stop the other provinces.
+        deadline = time.monotonic() + _METADATA_SECONDS_MAX
+        while not all(kafka.partitions_for_topic(topic) for topic in self._topics) and time.monotonic() < deadline:
+            time.sleep(_METADATA_POLL_SECONDS)
+        return kafka
 
     def _poll(self) -> dict[Any, list[Any]]:
         now = time.monotonic()

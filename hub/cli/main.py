@@ -1,0 +1,127 @@
+"""Commands of `deltahub`. Exit codes: 0 done, 1 it ran and something is wrong, 2 it could not run as asked."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="The Yangtze Delta voucher hub 长三角科技创新券通兑枢纽: a voucher of one region pays a provider of another.\n\n"
+    "Try [bold]deltahub demo[/bold] first: it starts everything on this machine and clears vouchers between all regions. "
+    "Settings come from the environment (DELTAHUB_*); exit codes: 0 done, 1 something is wrong, 2 could not run as asked.",
+)
+certs_app = typer.Typer(no_args_is_help=True, help="Certificates of the development identity: make, issue, list.")
+adapter_app = typer.Typer(no_args_is_help=True, help="Provincial adapters: native files in, native result files out.")
+scenario_app = typer.Typer(no_args_is_help=True, help="Behaviour as data: play scenarios against a fresh hub.")
+app.add_typer(certs_app, name="certs")
+app.add_typer(adapter_app, name="adapter")
+app.add_typer(scenario_app, name="scenario")
+
+
+def fail(message: str, code: int = 2) -> typer.Exit:
+    """Print what is wrong and return the exit to raise."""
+    typer.secho(f"deltahub: {message}", err=True, fg=typer.colors.RED)
+    return typer.Exit(code)
+
+
+@app.command()
+def serve(roles: Annotated[list[str], typer.Argument(help="hub, web, relay, consumer, scheduler; several share one process")]) -> None:
+    """Run roles of the hub in this process until SIGTERM.
+
+    Needs DELTAHUB_DATABASE_URL (without one the embedded PostgreSQL is used) and, for relay and consumer, DELTAHUB_KAFKA_BOOTSTRAP.
+    Example: DELTAHUB_DATABASE_URL=postgresql://… deltahub serve hub
+    """
+    from hub.bootstrap import ROLES, ConfigurationError
+    from hub.bootstrap import serve as run
+    from hub.cli.embedded import embedded
+    from hub.logs import configure_logs
+
+    unknown = [role for role in roles if role not in ROLES]
+    if unknown:
+        raise fail(f"no role {', '.join(unknown)}; there are {', '.join(ROLES)}")
+    configure_logs()
+    settings = Settings()
+    if {"relay", "consumer"} & set(roles) and not settings.kafka_bootstrap:
+        raise fail("relay and consumer need DELTAHUB_KAFKA_BOOTSTRAP=host:port; `deltahub up` starts an embedded broker")
+    try:
+        with embedded(settings, kafka=False) as complete:
+            asyncio.run(run(complete, tuple(roles)))
+    except ConfigurationError as error:
+        raise fail(str(error)) from error
+
+
+@app.command()
+def up() -> None:
+    """Run all roles on this machine, with embedded PostgreSQL and Kafka where none are named, until Ctrl-C.
+
+    Data, keys and logs are kept in DELTAHUB_DATA_DIR (./var). Run again, it goes on where it was.
+    """
+    from hub.cli.up import run_up
+
+    run_up(Settings())
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the table instead of staying up")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object last")] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="Where to keep the demo's data; default: a fresh directory")] = None,
+) -> None:
+    """Start everything, send the four provinces' sample files through, clear the first Changxing case and all 16 pairs of regions."""
+    from hub.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(Settings(), once=once, as_json=as_json, data_dir=data_dir))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database schema to the newest revision. Safe to run from several places at once."""
+    from hub.cli.embedded import embedded
+    from hub.ledger.migrate import migrate as run
+
+    with embedded(Settings(), kafka=False) as settings:
+        typer.echo(f"schema is at revision {run(settings.database_url)}")
+
+
+@app.command()
+def audit(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False) -> None:
+    """Re-derive every balance from the journal alone and say what differs. Exit 0: clean; 1: something differs."""
+    from hub.cli.auditing import run_audit
+
+    raise typer.Exit(run_audit(Settings(), as_json=as_json))
+
+
+@app.command()
+def health(role: Annotated[str, typer.Argument(help="hub, web, relay, consumer or scheduler")] = "hub") -> None:
+    """Say whether a role of this machine is healthy. Exit 0: it is; 1: it is not. Made for probes."""
+    from hub.cli.health import check_health
+
+    problem = check_health(Settings(), role)
+    if problem is not None:
+        raise fail(problem, 1)
+    typer.echo("healthy")
+
+
+def _register() -> None:
+    from hub.cli import adapters, certs
+    from hub.cli.scenario import command
+
+    adapters.register(adapter_app)
+    certs.register(certs_app)
+    scenario_app.command(name="run")(command.run)
+    scenario_app.callback()(_scenarios)
+
+
+def _scenarios() -> None:
+    """Behaviour as data: play scenarios against a fresh hub."""
+
+
+_register()
