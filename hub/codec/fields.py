@@ -16,8 +16,8 @@ from hub.domain.refusals import Refusal, RefusalCode, Violation
 
 T = TypeVar("T")
 
-_NUMBER = re.compile(r"^[^\s\x00-\x1f\x7f]{1,64}$")
-_DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_NUMBER = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,64}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NIL_DATE = datetime.date(1, 1, 1)
 
 
@@ -60,9 +60,9 @@ class Fields:
         return value
 
     def uscc(self, field: str, value: str) -> str:
-        """A unified social credit code (GB 32100-2015)."""
-        if len(value) != 18 or not uscc_check.is_valid(value):
-            self.wrong(field, "must be a valid unified social credit code of 18 characters (GB 32100-2015)")
+        """A unified social credit code (GB 32100-2015), as the standard writes it: the check alone would let other writings through."""
+        if len(value) != 18 or uscc_check.compact(value) != value or not uscc_check.is_valid(value):
+            self.wrong(field, "must be a valid unified social credit code of 18 capitals and digits (GB 32100-2015)")
         return value
 
     def positive_fen(self, field: str, value: int) -> int:
@@ -85,7 +85,7 @@ class Fields:
 
     def number(self, field: str, value: str) -> str:
         """An order, invoice, voucher or version number: 1 to 64 characters without spaces or control characters."""
-        if not _NUMBER.match(value):
+        if not _NUMBER.fullmatch(value):
             self.wrong(field, "must be 1 to 64 characters without spaces or control characters")
         return value
 
@@ -98,7 +98,7 @@ class Fields:
     def date(self, field: str, value: str) -> datetime.date:
         """A calendar date `YYYY-MM-DD`."""
         try:
-            if not _DATE.match(value):
+            if not _DATE.fullmatch(value):
                 raise ValueError(value)
             return datetime.date.fromisoformat(value)
         except ValueError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_CODE = re.compile(r"^[1-9]\d{5}$")
+_CODE = re.compile(r"[1-9]\d{5}", re.ASCII)
 
 COORDINATION = "000000"
 """Division of the Delta coordination group; it is no issuer and contains nothing."""
@@ -12,7 +12,7 @@ COORDINATION = "000000"
 
 def is_division(code: str) -> bool:
     """Say whether `code` has the form of a division code."""
-    return _CODE.match(code) is not None
+    return _CODE.fullmatch(code) is not None
 
 
 def contains(outer: str, inner: str) -> bool:

@@ -10,12 +10,12 @@ MAX_FEN = 2**53 - 1
 FULL_BP = 10_000
 """The whole, in basis points."""
 
-_YUAN = re.compile(r"^(-?)(0|[1-9]\d{0,13})(?:\.(\d{1,2}))?$")
+_YUAN = re.compile(r"(-?)(0|[1-9]\d{0,13})(?:\.(\d{1,2}))?", re.ASCII)
 
 
 def parse_yuan(text: str) -> int:
     """Return the fen of a yuan text with at most two decimals; raise ValueError otherwise (rules.md M1)."""
-    match = _YUAN.match(text)
+    match = _YUAN.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not an amount in yuan with at most two decimals")
     sign, whole, decimals = match.groups()
