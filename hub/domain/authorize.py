@@ -109,7 +109,7 @@ def checks(snapshot: Snapshot, command: Authorize, today: date) -> Iterator[_Fin
     yield from _check_provider(snapshot, today)
     if snapshot.policy is not None:
         yield from _check_scope(snapshot.policy, command.lines)
-        yield from _check_conditions(snapshot, command)
+        yield from _check_conditions(snapshot, command, today)
     yield from _check_notes(snapshot.wallet, today)
 
 
@@ -169,11 +169,11 @@ def _check_scope(policy: Policy, lines: tuple[Line, ...]) -> Iterator[_Finding]:
     yield RefusalCode.CATEGORY_EXCLUDED if excluded else RefusalCode.CATEGORY_NOT_COVERED, ()
 
 
-def _check_conditions(snapshot: Snapshot, command: Authorize) -> Iterator[_Finding]:
+def _check_conditions(snapshot: Snapshot, command: Authorize, today: date) -> Iterator[_Finding]:
     policy = snapshot.policy
     if policy is None or not policy.conditions or snapshot.enterprise is None or snapshot.provider is None:
         return
-    context = _condition_context(snapshot, command)
+    context = _condition_context(snapshot, command, today)
     for condition in policy.conditions:
         if not conditions.holds(condition, context):
             yield (
@@ -182,11 +182,12 @@ def _check_conditions(snapshot: Snapshot, command: Authorize) -> Iterator[_Findi
             )
 
 
-def _condition_context(snapshot: Snapshot, command: Authorize) -> dict[str, object]:
+def _condition_context(snapshot: Snapshot, command: Authorize, today: date) -> dict[str, object]:
     enterprise, provider, wallet = snapshot.enterprise, snapshot.provider, snapshot.wallet
     assert enterprise is not None and provider is not None
     total = expenditure(command.lines)
-    notes = [note for note in wallet.notes if note.available] if wallet else []
+    # What check 9 goes by: an expired note is not swept at the stroke of midnight, and must not speak for its holder meanwhile.
+    notes = [note for note in wallet.notes if note.available > 0 and note.live(today)] if wallet else []
     return {
         "order": {
             "order_no": command.order.order_no,

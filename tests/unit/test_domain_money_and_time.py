@@ -57,7 +57,7 @@ def test_m1_yuan_become_fen(text: str, fen: int) -> None:
     ],
 )
 def test_m1_anything_else_is_no_amount(text: str) -> None:
-    with pytest.raises(ValueError, match="yuan|larger"):
+    with pytest.raises(ValueError, match=r"yuan|larger"):
         parse_yuan(text)
 
 
