@@ -112,10 +112,14 @@ def health(role: Annotated[str, typer.Argument(help="hub, web, relay, consumer o
 
 def _register() -> None:
     from hub.cli import adapters, certs
-    from hub.cli.scenario import command
 
     adapters.register(adapter_app)
     certs.register(certs_app)
+    import importlib.util
+    if importlib.util.find_spec("hub.cli.scenario.command") is None:
+        return
+    from hub.cli.scenario import command
+
     scenario_app.command(name="run")(command.run)
     scenario_app.callback()(_scenarios)
 

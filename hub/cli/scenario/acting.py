@@ -90,7 +90,7 @@ class Runner:
     async def send(self, division: str, method: str, request: Message) -> CallResult[Any]:
         """Connect first, so that only the call itself is left when all go."""
         client = self._cast.another(division)
-        await client.call(_WARM_UP, policy_pb2.ListPoliciesRequest(issuer=division if division != COORDINATION else "310000", page_size=1))
+        await client.call(_WARM_UP, policy_pb2.ListPoliciesRequest(issuer=division, page_size=1))
         if self._waiting:
             self._waiting = False
             await self._start.wait()

@@ -9,7 +9,7 @@ from typing import Final
 from stdnum.cn import uscc as credit_code
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-_SOME_DIVISION: Final = "310000"
+_SOME_DIVISION: Final = "100000"
 _NAMESPACE: Final = uuid.UUID("6d9c5d4e-8d0f-5b1c-9a53-0d2f9a1b7c44")
 
 
