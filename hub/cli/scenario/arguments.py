@@ -92,12 +92,12 @@ def fen(name: str, text: str) -> int:
         raise Unsendable(f"{name}: {error}") from None
 
 
-def category(text: str) -> types_pb2.Category:
+def category(text: str) -> types_pb2.Category.ValueType:
     """Return a category by its short name; raise Unsendable."""
     return types_pb2.Category.Value(_full("CATEGORY_", text, types_pb2.Category.keys()))
 
 
-def evidence(kinds: Sequence[str]) -> list[types_pb2.EvidenceKind]:
+def evidence(kinds: Sequence[str]) -> list[types_pb2.EvidenceKind.ValueType]:
     """Return kinds of evidence by their short names; raise Unsendable."""
     known = types_pb2.EvidenceKind.keys()
     return [types_pb2.EvidenceKind.Value(_full("EVIDENCE_KIND_", kind, known)) for kind in kinds]

@@ -9,9 +9,13 @@ import typer
 
 
 def run(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Scenario files, or folders of them (files beginning with _ are bases)")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Scenario files, or folders of them (files beginning with _ are bases)")
+    ],
     junit: Annotated[Path | None, typer.Option(help="Also write the results as JUnit XML to this file")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, max=16, help="Scenarios played at once; default: one a processor, two to four")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=16, help="Scenarios played at once; default: one a processor, two to four")
+    ] = None,
 ) -> None:
     """Play scenarios, each against a fresh hub through its public API, and say where it does not do what they expect.
 

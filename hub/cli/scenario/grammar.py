@@ -74,10 +74,10 @@ VERBS: Mapping[str, Verb] = {
 }
 
 _STATES: Mapping[frozenset[str], frozenset[str]] = {
-    frozenset({"issuer"}): frozenset("appropriation_used outstanding reserved payable paid returned".split()),
-    frozenset({"issuer", "enterprise"}): frozenset("voucher_available voucher_reserved quota_used quota_remaining".split()),
-    frozenset({"provider"}): frozenset("receivable received".split()),
-    frozenset({"redemption"}): frozenset("subsidy days_to_payment".split()),
+    frozenset({"issuer"}): frozenset(["appropriation_used", "outstanding", "reserved", "payable", "paid", "returned"]),
+    frozenset({"issuer", "enterprise"}): frozenset(["voucher_available", "voucher_reserved", "quota_used", "quota_remaining"]),
+    frozenset({"provider"}): frozenset(["receivable", "received"]),
+    frozenset({"redemption"}): frozenset(["subsidy", "days_to_payment"]),
 }
 
 NESTING = frozenset({"concurrently", "repeat"})

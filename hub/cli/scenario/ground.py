@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 import shutil
 import socket
@@ -113,7 +114,7 @@ def _is_free(port: int) -> bool:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((address, port))
         except OSError as error:
-            # A machine without IPv6 has no such address to lose.
-            if family == socket.AF_INET or "assign" not in str(error) and "not supported" not in str(error):
+            if error.errno == errno.EADDRINUSE:
                 return False
+            # A machine without IPv6 has no such address to lose.
     return True

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 
 from hub.cli.scenario.ground import Ground
+from hub.divisions import province_codes
 from hub.embedded import Lifeline
 
 ROLES = ("hub", "web", "relay")
@@ -28,8 +31,9 @@ class HubFailed(Exception):
 class HubProcess:
     """A hub with its own database, topics and ports. It ends with this process, however that ends."""
 
-    def __init__(self, ground: Ground, name: str, database_url: str) -> None:
+    def __init__(self, ground: Ground, name: str, database_url: str, provinces: Iterable[str] = ()) -> None:
         self.name = name
+        self._provinces = {*province_codes(), *provinces}
         self.database_url = database_url
         self.bootstrap = ground.kafka.bootstrap
         self.topic_prefix = name
@@ -70,6 +74,8 @@ class HubProcess:
             "DELTAHUB_TOPIC_PREFIX": self.topic_prefix,
             "DELTAHUB_GRPC_ADDRESS": self.grpc_address,
             "DELTAHUB_WEB_ADDRESS": self.web_address,
+            "DELTAHUB_PROVINCES": json.dumps(sorted(self._provinces)),
+            "DELTAHUB_PARTITIONS": "2",
             "DELTAHUB_SIMULATED_CLOCK": now.astimezone(UTC).isoformat(),
             "PYTHONUNBUFFERED": "1",
         }
@@ -108,9 +114,9 @@ class HubProcess:
                 await asyncio.sleep(_POLL_SECONDS)
 
 
-async def raise_hub(ground: Ground, name: str, start: datetime) -> HubProcess:
-    """Start a hub on a fresh database, its clock at `start`; raise HubFailed."""
-    hub = HubProcess(ground, name, await ground.new_database(name))
+async def raise_hub(ground: Ground, name: str, start: datetime, provinces: Iterable[str] = ()) -> HubProcess:
+    """Start a hub on a fresh database, its clock at `start`, also for `provinces` that are new to it; raise HubFailed."""
+    hub = HubProcess(ground, name, await ground.new_database(name), provinces)
     try:
         await hub.start(start)
     except BaseException:

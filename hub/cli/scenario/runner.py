@@ -133,7 +133,7 @@ class _Run:
         if isinstance(understood, str):
             raise ScenarioError(understood)
         scenario, _ = understood
-        return await raise_hub(self.ground, hub_name(scenario.path, index, self._suffix), scenario.start)
+        return await raise_hub(self.ground, hub_name(scenario.path, index, self._suffix), scenario.start, scenario.provinces)
 
 
 async def _play(document: Document, run: _Run, index: int) -> Result:

@@ -59,7 +59,9 @@ async def _recognition(stage: Stage, recognition: registry_pb2.Recognition) -> N
 
 
 async def _vouchers(stage: Stage, issue: VoucherIssue) -> None:
-    request = voucher_pb2.IssueVouchersRequest(request_id=new_request_id(), issuer=issue.issuer, items=[issue.item], issued_on=issue.issued_on)
+    request = voucher_pb2.IssueVouchersRequest(
+        request_id=new_request_id(), issuer=issue.issuer, items=[issue.item], issued_on=issue.issued_on
+    )
     result = await stage.cast.send(issue.issuer, "yrd.voucher.v1.VoucherService.IssueVouchers", request)
     _accepted(result, f"vouchers of {issue.issuer} for {issue.enterprise}")
     stage.issued(issue.enterprise, list(result.unwrap().vouchers))

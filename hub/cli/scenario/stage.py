@@ -62,7 +62,7 @@ class Stage:
         nobody = self.somebody()
         return clearing_pb2.Redemption(redemption_id=unknown_id(name), issuer=nobody, acquirer=nobody)
 
-    def evidence_of(self, redemption: clearing_pb2.Redemption) -> list[types_pb2.EvidenceKind]:
+    def evidence_of(self, redemption: clearing_pb2.Redemption) -> list[types_pb2.EvidenceKind.ValueType]:
         """Return what the pinned policy asks a capture to carry (an invoice where it says nothing)."""
         policy = self.policies.get((redemption.issuer, redemption.policy_version))
         return list(policy.evidence) if policy is not None and policy.evidence else [types_pb2.EVIDENCE_KIND_INVOICE]
