@@ -6,10 +6,12 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
+from functools import partial
 from typing import Any
 
 import structlog
+from prometheus_client import REGISTRY
 from yrd.clearing.v1 import clearing_pb2
 from yrd.credit.v1 import credit_pb2
 from yrd.participant.v1 import participant_pb2
@@ -208,13 +210,74 @@ def _issuer_url(settings: Settings) -> str:
 
 
 async def _start_web(hub: Hub, stack: AsyncExitStack) -> None:
-    from hub.web.serving import start_web
+    import uvicorn
 
-    settings = hub.settings
-    issuer = TokenIssuer(
-        load_signing_key(settings.identity / "token.key"), _issuer_url(settings), ttl_seconds=settings.token_ttl_seconds
+    from hub.security.guard import Guard
+    from hub.security.identity import PeerVerifier
+    from hub.security.tokens import TokenVerifier
+    from hub.web.app import WebDependencies, create_app
+    from hub.web.viewers import anyone, coordinators
+
+    settings, identity = hub.settings, hub.settings.identity
+    trust = TrustStore.load(identity / "trust")
+    verifier = TokenVerifier(verification_keys(identity), _issuer_url(settings))
+    guard = Guard(PeerVerifier(trust), verifier)
+    probes = {"database": hub.unit_of_work.answers}
+    if settings.kafka_bootstrap:
+        probes["kafka"] = partial(_kafka_answers, settings.kafka_bootstrap)
+    application = create_app(
+        WebDependencies(
+            engine=hub.unit_of_work.engine,
+            clock=hub.clock,
+            issuer=TokenIssuer(
+                load_signing_key(identity / "token.key"), _issuer_url(settings), ttl_seconds=settings.token_ttl_seconds
+            ),
+            directory=hub.directory(),
+            trust=trust,
+            keys=verification_keys(identity),
+            probes=probes,
+            registry=REGISTRY,
+            viewer_guard=anyone if settings.development else coordinators(guard, SystemClock()),
+            divisions_file=settings.divisions_file,
+            hsts=not settings.development,
+        )
     )
-    await start_web(hub, issuer, stack)
+    host, _, port = settings.web_address.rpartition(":")
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application,
+            host=host,
+            port=int(port),
+            ssl_certfile=str(identity / "server.pem"),
+            ssl_keyfile=str(identity / "server.key"),
+            log_config=None,
+            access_log=False,
+            ws="none",
+            lifespan="off",
+        )
+    )
+    # The process has its own signal handlers, for all its roles.
+    server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
+    running = asyncio.create_task(server.serve())
+    running.add_done_callback(_end_process_on_failure)
+
+    async def end() -> None:
+        server.should_exit = True
+        await asyncio.wait([running], timeout=10)
+
+    stack.push_async_callback(end)
+
+
+async def _kafka_answers(bootstrap: str) -> bool:
+    for address in bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            continue
+        writer.close()
+        return True
+    return False
 
 
 async def _start_relay(hub: Hub, stack: AsyncExitStack) -> None:

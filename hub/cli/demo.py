@@ -20,7 +20,7 @@ from hub.cli.demo_table import print_table
 from hub.cli.embedded import embedded
 from hub.cli.supervisor import StartError, listens, running
 from hub.domain.money import format_yuan
-from hub.embedded.processes import free_port
+from hub.embedded.kafka import free_port
 from hub.ledger.audit import audit
 from hub.settings import Settings
 

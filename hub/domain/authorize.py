@@ -63,7 +63,7 @@ def decide_authorize(snapshot: Snapshot, command: Authorize, caller: Caller, now
     if objection is not None:
         return refuse(_refusal(*objection, snapshot.policy))
     limited = limit_amount(snapshot, command.wallet.issuer, command.lines, today)
-    code = limited.refusal or (limited.all_or_nothing_refusal if command.all_or_nothing else None)
+    code = limited.refused(command.all_or_nothing)
     if code is not None:
         return refuse(Refusal(code, reasons=tuple(limited.reasons)))
     return _approve(snapshot, command, limited, now)
@@ -80,7 +80,7 @@ def quote(snapshot: Snapshot, command: Authorize, now: datetime) -> tuple[Breakd
         limited = limit_amount(snapshot, command.wallet.issuer, command.lines, today)
         reasons = limited.reasons
         breakdown.entitlement = limited.entitlement.entitled
-        code = limited.refusal or (limited.all_or_nothing_refusal if command.all_or_nothing else None)
+        code = limited.refused(command.all_or_nothing)
         if code is not None and code not in found and not (code is RefusalCode.VOUCHER_EXHAUSTED and RefusalCode.VOUCHER_EXPIRED in found):
             found.append(code)
         if not found:

@@ -42,10 +42,11 @@ class Limited:
     notes: list[Note] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
 
-    @property
-    def all_or_nothing_refusal(self) -> RefusalCode | None:
-        """The first of the last three clamps, which refuses under `all_or_nothing`."""
-        return next((code for code in self.clamps if code in _ALL_OR_NOTHING), None)
+    def refused(self, all_or_nothing: bool) -> RefusalCode | None:
+        """The code that refuses, None where something may be granted: the limit that left nothing, but under `all_or_nothing` the
+        first of the last three clamps, whether it left something or not (rules.md A2)."""
+        first = next((code for code in self.clamps if code in _ALL_OR_NOTHING), None) if all_or_nothing else None
+        return first or self.refusal
 
 
 def limit_amount(snapshot: Snapshot, issuer: str, lines: tuple[Line, ...], today: date) -> Limited:

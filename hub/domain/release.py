@@ -78,9 +78,13 @@ def _post_back(
 
 
 def _quota_changes(redemption: Redemption, policy: Policy, back: GivenBack, amount: int) -> list[tuple[int, int]]:
-    if policy.quota_basis is QuotaBasis.OFFSET:
-        return [(redemption.quota_year, -amount)]
-    return [(year, -face) for year, face in sorted(back.face_uncounted.items())]
+    """Return what the quota used changes by, per year: under OFFSET the amount in the redemption's year, and under either basis the
+    faces that stop counting. An issuer may change the basis from one policy to the next, so a note may have been counted by another
+    redemption than the one that lets go of it last."""
+    changes = {year: -face for year, face in back.face_uncounted.items()}
+    if policy.quota_basis is QuotaBasis.OFFSET and amount:
+        changes[redemption.quota_year] = changes.get(redemption.quota_year, 0) - amount
+    return sorted(changes.items())
 
 
 def clear(snapshot: Snapshot, decision: Decision, today: date) -> None:

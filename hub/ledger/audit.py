@@ -21,11 +21,11 @@ sides AS (
   SELECT note_id, credit AS account, amount FROM moves UNION ALL SELECT note_id, debit, -amount FROM moves),
 derived AS (
   SELECT note_id,
-    coalesce(sum(amount) FILTER (WHERE account = 'outstanding'), 0) AS available,
-    coalesce(sum(amount) FILTER (WHERE account = 'reserved'), 0) AS reserved,
-    coalesce(sum(amount) FILTER (WHERE account IN ('payable', 'paid')), 0) AS redeemed,
-    coalesce(sum(amount) FILTER (WHERE account = 'returned'), 0) AS returned,
-    -coalesce(sum(amount) FILTER (WHERE account = 'appropriation'), 0) AS face
+    coalesce(sum(amount) FILTER (WHERE account = 'outstanding'), 0)::bigint AS available,
+    coalesce(sum(amount) FILTER (WHERE account = 'reserved'), 0)::bigint AS reserved,
+    coalesce(sum(amount) FILTER (WHERE account IN ('payable', 'paid')), 0)::bigint AS redeemed,
+    coalesce(sum(amount) FILTER (WHERE account = 'returned'), 0)::bigint AS returned,
+    -coalesce(sum(amount) FILTER (WHERE account = 'appropriation'), 0)::bigint AS face
   FROM sides GROUP BY note_id)
 SELECT coalesce(v.voucher_no, d.note_id::text) || ': ' ||
   concat_ws(', ', 'kept ' || (v.available, v.reserved, v.redeemed, v.returned, v.face)::text,
@@ -65,16 +65,16 @@ WITH sides AS (
   UNION ALL SELECT redemption_id, debit, -amount FROM journal WHERE redemption_id IS NOT NULL AND cause <> 'FORFEIT'),
 derived AS (
   SELECT redemption_id,
-    coalesce(sum(amount) FILTER (WHERE account = 'reserved'), 0) AS reserved,
-    coalesce(sum(amount) FILTER (WHERE account = 'payable'), 0) AS payable,
-    coalesce(sum(amount) FILTER (WHERE account = 'paid'), 0) AS paid
+    coalesce(sum(amount) FILTER (WHERE account = 'reserved'), 0)::bigint AS reserved,
+    coalesce(sum(amount) FILTER (WHERE account = 'payable'), 0)::bigint AS payable,
+    coalesce(sum(amount) FILTER (WHERE account = 'paid'), 0)::bigint AS paid
   FROM sides GROUP BY 1)
 SELECT redemption_id::text || ' is ' || r.state || ' with ' || r.subsidy || ': derived ' || (d.reserved, d.payable, d.paid)::text
 FROM redemption AS r FULL JOIN derived AS d USING (redemption_id)
-WHERE (CASE WHEN r.state IN ('AUTHORIZED', 'PENDING_REVIEW', 'HELD') THEN (r.subsidy, 0, 0)
-            WHEN r.state = 'CLEARED' THEN (0, r.subsidy, 0)
-            WHEN r.state = 'SETTLED' THEN (0, 0, r.subsidy)
-            ELSE (0, 0, 0) END) IS DISTINCT FROM (d.reserved::bigint, d.payable::bigint, d.paid::bigint)"""
+WHERE (CASE WHEN r.state IN ('AUTHORIZED', 'PENDING_REVIEW', 'HELD') THEN (r.subsidy, 0::bigint, 0::bigint)
+            WHEN r.state = 'CLEARED' THEN (0::bigint, r.subsidy, 0::bigint)
+            WHEN r.state = 'SETTLED' THEN (0::bigint, 0::bigint, r.subsidy)
+            ELSE (0::bigint, 0::bigint, 0::bigint) END) IS DISTINCT FROM (d.reserved, d.payable, d.paid)"""
 
 _ACCOUNTS = """
 WITH sides AS (
@@ -87,13 +87,14 @@ _NOTE_TOTALS = """
 WITH sides AS (
   SELECT issuer, credit AS account, amount FROM journal UNION ALL SELECT issuer, debit, -amount FROM journal),
 accounts AS (
-  SELECT issuer, coalesce(sum(amount) FILTER (WHERE account = 'outstanding'), 0) AS outstanding,
-    coalesce(sum(amount) FILTER (WHERE account = 'reserved'), 0) AS reserved,
-    coalesce(sum(amount) FILTER (WHERE account IN ('payable', 'paid')), 0) AS redeemed,
-    coalesce(sum(amount) FILTER (WHERE account = 'returned'), 0) AS returned
+  SELECT issuer, coalesce(sum(amount) FILTER (WHERE account = 'outstanding'), 0)::bigint AS outstanding,
+    coalesce(sum(amount) FILTER (WHERE account = 'reserved'), 0)::bigint AS reserved,
+    coalesce(sum(amount) FILTER (WHERE account IN ('payable', 'paid')), 0)::bigint AS redeemed,
+    coalesce(sum(amount) FILTER (WHERE account = 'returned'), 0)::bigint AS returned
   FROM sides GROUP BY issuer),
 notes AS (
-  SELECT issuer, sum(available) AS outstanding, sum(reserved) AS reserved, sum(redeemed) AS redeemed, sum(returned) AS returned
+  SELECT issuer, sum(available)::bigint AS outstanding, sum(reserved)::bigint AS reserved, sum(redeemed)::bigint AS redeemed,
+    sum(returned)::bigint AS returned
   FROM voucher GROUP BY issuer)
 SELECT issuer || ': accounts ' || (a.outstanding, a.reserved, a.redeemed, a.returned)::text || ', notes ' ||
   (n.outstanding, n.reserved, n.redeemed, n.returned)::text

@@ -35,6 +35,12 @@ class UnitOfWork:
         """Close the pool."""
         await self.engine.dispose()
 
+    async def answers(self) -> bool:
+        """Say whether the database answers; raises SQLAlchemy's errors where it does not."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+        return True
+
     async def query(self, use_case: UseCase, caller: Caller, request: Any) -> Outcome:
         """Answer a query. Nothing it does can change anything."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():

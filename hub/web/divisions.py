@@ -36,11 +36,11 @@ class DivisionNames:
 
     @classmethod
     def load(cls, path: Path | None = None) -> DivisionNames:
-        """Read `path`, else the first default that exists, else know no names.
+        """Read the first that exists of `path` and the defaults; where none does, know no names.
 
-        Raises OSError where a path was given and cannot be read, ValueError or KeyError where the file is malformed.
+        Raises OSError, ValueError or KeyError where the file cannot be read or is malformed.
         """
-        found = path or next((default for default in DEFAULT_FILES if default.is_file()), None)
+        found = next((file for file in (path, *DEFAULT_FILES) if file is not None and file.is_file()), None)
         if found is None:
             return cls()
         with found.open(encoding="utf-8", newline="") as file:

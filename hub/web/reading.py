@@ -27,11 +27,13 @@ _REDEMPTIONS = text("SELECT issuer, acquirer, state, count(*), sum(subsidy)::big
 _VOUCHERS = text(
     "SELECT issuer, sum(face)::bigint, sum(available)::bigint, sum(reserved)::bigint, sum(returned)::bigint FROM voucher GROUP BY issuer"
 )
-# Transfers that belong to a window clear (they credit what is payable) or refund.
+# An issuer is in its first window until that is closed. Transfers of a window clear (they credit what is payable) or refund.
 _WINDOWS = text("""
 SELECT w.issuer, w.window_no, count(*) FILTER (WHERE j.credit = 'payable'),
        coalesce(sum(CASE WHEN j.credit = 'payable' THEN j.amount ELSE -j.amount END), 0)::bigint
-FROM open_window AS w LEFT JOIN journal AS j ON j.issuer = w.issuer AND j.window_no = w.window_no AND j.window_no > 0
+FROM (SELECT p.issuer, coalesce(o.window_no, 1) AS window_no
+      FROM (SELECT DISTINCT issuer FROM policy) AS p LEFT JOIN open_window AS o ON o.issuer = p.issuer) AS w
+LEFT JOIN journal AS j ON j.issuer = w.issuer AND j.window_no = w.window_no AND j.window_no > 0
 GROUP BY w.issuer, w.window_no ORDER BY w.issuer""")
 _OBLIGATIONS = text("SELECT count(*), coalesce(sum(amount), 0)::bigint FROM obligation WHERE paid_at IS NULL")
 _OUTBOX = text("SELECT count(*), min(occurred_at) FROM outbox WHERE published_at IS NULL")
@@ -41,7 +43,7 @@ class _Group(NamedTuple):
     issuer: str
     acquirer: str
     state: str
-    count: int
+    number: int
     subsidy: int
 
 
@@ -89,9 +91,9 @@ def _matrix(groups: list[_Group], names: DivisionNames, today: date) -> Matrix:
 def _flow(group: _Group, pair: tuple[str, str]) -> Flow:
     issuer, acquirer = pair
     if group.state in _CLEARED:
-        return Flow(issuer=issuer, acquirer=acquirer, cleared_count=group.count, cleared_fen=group.subsidy)
+        return Flow(issuer=issuer, acquirer=acquirer, cleared_count=group.number, cleared_fen=group.subsidy)
     if group.state in _PENDING:
-        return Flow(issuer=issuer, acquirer=acquirer, pending_count=group.count, pending_fen=group.subsidy)
+        return Flow(issuer=issuer, acquirer=acquirer, pending_count=group.number, pending_fen=group.subsidy)
     return Flow(issuer=issuer, acquirer=acquirer)
 
 

@@ -11,12 +11,12 @@ from uuid import UUID
 from google.protobuf.message import DecodeError
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
-from yrd.common.v1.refusal_pb2 import Reason
-from yrd.events.v1.events_pb2 import RedemptionChanged
 
 from hub.web.divisions import DivisionNames
 from hub.web.labels import cause_label, division_label, masked, state_label, without_codes
 from hub.web.overview import Decision, Fact, RecentRedemption, Step
+from yrd.common.v1.refusal_pb2 import Reason
+from yrd.events.v1.events_pb2 import RedemptionChanged
 
 SHOWN_MAX = 20
 DECISIONS_MAX = 4
