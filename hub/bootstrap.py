@@ -12,14 +12,6 @@ from typing import Any
 
 import structlog
 from prometheus_client import REGISTRY
-from yrd.clearing.v1 import clearing_pb2
-from yrd.credit.v1 import credit_pb2
-from yrd.participant.v1 import participant_pb2
-from yrd.policy.v1 import policy_pb2
-from yrd.registry.v1 import registry_pb2
-from yrd.settlement.v1 import settlement_pb2
-from yrd.simulation.v1 import simulation_pb2
-from yrd.voucher.v1 import voucher_pb2
 
 import registry.methods
 from hub.application import enterprises, participants, policies, redemptions, settlement, vouchers
@@ -41,6 +33,14 @@ from hub.security.participants import DevelopmentParticipants, ParticipantDirect
 from hub.security.tokens import TokenIssuer
 from hub.security.trust import TrustStore
 from hub.settings import Settings
+from yrd.clearing.v1 import clearing_pb2
+from yrd.credit.v1 import credit_pb2
+from yrd.participant.v1 import participant_pb2
+from yrd.policy.v1 import policy_pb2
+from yrd.registry.v1 import registry_pb2
+from yrd.settlement.v1 import settlement_pb2
+from yrd.simulation.v1 import simulation_pb2
+from yrd.voucher.v1 import voucher_pb2
 
 log = structlog.get_logger(__name__)
 
@@ -159,7 +159,7 @@ async def serve(settings: Settings, roles: tuple[str, ...], ready: Callable[[], 
         log.info("stopping", roles=list(roles))
 
 
-class _task:  # noqa: N801  (used as a function)
+class _task:
     """Runs a coroutine as a task for as long as the context is open. A task that fails ends the process: it is not left half alive."""
 
     def __init__(self, work: Coroutine[Any, Any, None]) -> None:
@@ -229,9 +229,7 @@ async def _start_web(hub: Hub, stack: AsyncExitStack) -> None:
         WebDependencies(
             engine=hub.unit_of_work.engine,
             clock=hub.clock,
-            issuer=TokenIssuer(
-                load_signing_key(identity / "token.key"), _issuer_url(settings), ttl_seconds=settings.token_ttl_seconds
-            ),
+            issuer=TokenIssuer(load_signing_key(identity / "token.key"), _issuer_url(settings), ttl_seconds=settings.token_ttl_seconds),
             directory=hub.directory(),
             trust=trust,
             keys=verification_keys(identity),

@@ -19,17 +19,22 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default=Path("var"), description="Where the embedded parts, keys and adapters keep their files")
     database_url: str = Field(default="", description="postgresql://… of the ledger; empty starts the embedded server")
     kafka_bootstrap: str = Field(default="", description="host:port of Kafka; empty starts the embedded broker where a command needs one")
-    kafka_config: dict[str, str | int] = Field(default_factory=dict, description="Further kafka-python client settings (SASL, TLS), as JSON")
+    kafka_config: dict[str, str | int] = Field(
+        default_factory=dict, description="Further kafka-python client settings (SASL, TLS), as JSON"
+    )
     topic_prefix: str = Field(default="yrd", description="First part of every topic name")
     grpc_address: str = Field(default="localhost:8443", description="Address of the gRPC server")
     web_address: str = Field(default="localhost:8080", description="Address of the HTTPS server")
-    identity_dir: Path | None = Field(default=None, description="CA bundle, server certificate and token keys; empty uses a development identity in data_dir")
+    identity_dir: Path | None = Field(
+        default=None, description="CA bundle, server certificate and token keys; empty uses a development identity in data_dir"
+    )
     max_message_bytes: int = Field(default=4 * 1024 * 1024, description="Largest gRPC message accepted")
     token_issuer: str = Field(default="", description="Public URL of the token endpoint, where it is not https://web_address")
     token_ttl_seconds: int = Field(default=300, ge=1, le=300, description="Life of an access token")
     reflection: bool = Field(default=False, description="Serve gRPC reflection (development only)")
     provinces: list[str] = Field(
-        default_factory=lambda: list(province_codes()), description="Province-level divisions that take part, as JSON; default: the division data file"
+        default_factory=lambda: list(province_codes()),
+        description="Province-level divisions that take part, as JSON; default: the division data file",
     )
     divisions_file: Path | None = Field(default=DEFAULT_FILE, description="CSV of division codes and names")
     partitions: int = Field(default=6, ge=1, description="Partitions of each topic the hub makes")

@@ -48,9 +48,7 @@ class Dispatcher:
             return await method.handle(caller, request)
         fingerprint = digest(method.name, request)
         if isinstance(method, Mutation):
-            return await self._runner.mutate(
-                method.use_case, caller, request, request_id=request_id, digest=fingerprint, reply=reply
-            )
+            return await self._runner.mutate(method.use_case, caller, request, request_id=request_id, digest=fingerprint, reply=reply)
         assert isinstance(method, Ledger)
         command = method.decode(request)
         if isinstance(command, Refusal):
@@ -85,7 +83,7 @@ def parse(kind: type[Message], payload: bytes) -> Any:
 
 def _unknown_path(message: Message, prefix: str) -> str:
     """Return the path of the first unknown field: names down to it, then its number."""
-    unknown = UnknownFieldSet(message)  # type: ignore[no-untyped-call]
+    unknown = UnknownFieldSet(message)
     if len(unknown):
         return f"{prefix}#{unknown[0].field_number}"
     for field, value in message.ListFields():

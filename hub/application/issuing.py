@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from google.protobuf.message import Message
-from yrd.voucher.v1 import voucher_pb2 as pb
 
+from hub.application.batch import Keys, WorkingSet
 from hub.codec import encode, events
 from hub.codec.applications import application_message
 from hub.codec.outcome import Outcome, answer, refused
@@ -17,7 +17,7 @@ from hub.domain.decision import Decision
 from hub.domain.issue import MAX_NOTES_PER_COMMAND, Issue, IssueItem, decide_cancel, decide_expiry, decide_issue
 from hub.domain.model import Note, WalletKey
 from hub.domain.refusals import Refusal, RefusalCode, invalid, invalid_state, not_permitted
-from hub.application.batch import Keys, WorkingSet
+from yrd.voucher.v1 import voucher_pb2 as pb
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,7 @@ class IssueCommand:
         return answer(pb.IssueVouchersResponse(issued_fen=sum(note.face for note in made), vouchers=[encode.voucher(n) for n in made]))
 
 
-def issue(
-    batch: WorkingSet, issuer: str, items: tuple[IssueItem, ...], issued_on: date | None, caller: Caller
-) -> list[Note] | Refusal:
+def issue(batch: WorkingSet, issuer: str, items: tuple[IssueItem, ...], issued_on: date | None, caller: Caller) -> list[Note] | Refusal:
     """Decide an issue and apply all of it, or return the refusal and apply nothing."""
     today = local_date(batch.now)
     day = issued_on or today
@@ -156,5 +154,3 @@ class ExpireWalletCommand:
             apply_return(batch, decision, note)
             notes.append(encode.voucher(note))
         return answer(pb.IssueVouchersResponse(vouchers=notes))  # type: ignore[arg-type]
-
-

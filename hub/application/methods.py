@@ -9,9 +9,6 @@ from typing import Any
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from yrd.clearing.v1 import clearing_pb2
-from yrd.common.v1 import access_pb2
-from yrd.voucher.v1 import voucher_pb2
 
 from hub.application import issuing, redeeming
 from hub.application.commands import LedgerCommand
@@ -24,6 +21,9 @@ from hub.domain.caller import Caller
 from hub.domain.clock import Clock
 from hub.domain.model import WalletKey
 from hub.domain.refusals import Refusal
+from yrd.clearing.v1 import clearing_pb2
+from yrd.common.v1 import access_pb2
+from yrd.voucher.v1 import voucher_pb2
 
 Decode = Callable[[Any], LedgerCommand | Refusal]
 Handle = Callable[[Caller, Any], Awaitable[Outcome]]

@@ -23,7 +23,7 @@ def write_token(position: list[str]) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
 
 
-def read_token(token: str, parts: int) -> list[str] | None | Refusal:
+def read_token(token: str, parts: int) -> list[str] | Refusal | None:
     """Return the position of a token, None for the first page, or the refusal of a token that is not ours."""
     if not token:
         return None

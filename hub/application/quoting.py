@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from yrd.clearing.v1 import clearing_pb2 as pb
-
 from hub.application.batch import WorkingSet
 from hub.codec import encode
 from hub.codec.fields import Fields
@@ -15,6 +13,7 @@ from hub.domain.authorize import Authorize, order_mismatch, quote
 from hub.domain.caller import Caller
 from hub.domain.clock import local_date
 from hub.domain.refusals import not_permitted
+from yrd.clearing.v1 import clearing_pb2 as pb
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from google.protobuf.message import Message
-from yrd.clearing.v1 import clearing_pb2 as pb
 
+from hub.application.batch import Keys, WorkingSet
 from hub.codec import encode, events
 from hub.codec.outcome import Outcome, answer, refused
 from hub.domain.authorize import Authorize, decide_authorize
@@ -19,7 +19,7 @@ from hub.domain.decision import Breakdown, Decision
 from hub.domain.model import Snapshot
 from hub.domain.refusals import Refusal, RefusalCode
 from hub.domain.review import Approve, Refund, Reject, Void, decide_approve, decide_refund, decide_reject, decide_void
-from hub.application.batch import Keys, WorkingSet
+from yrd.clearing.v1 import clearing_pb2 as pb
 
 _Decide = Callable[[Snapshot, Caller, datetime], Decision]
 _Respond = Callable[[pb.Redemption, Decision], Message]
@@ -42,9 +42,7 @@ class AuthorizeCommand:
         decision = decide_authorize(batch.snapshot(wallet, order, policy), self.command, caller, batch.now)
 
         def respond(redemption: pb.Redemption, made: Decision) -> Message:
-            return pb.AuthorizeResponse(
-                redemption=redemption, breakdown=encode.breakdown(made.breakdown or Breakdown(), made.reasons)
-            )
+            return pb.AuthorizeResponse(redemption=redemption, breakdown=encode.breakdown(made.breakdown or Breakdown(), made.reasons))
 
         return conclude(batch, decision, respond)
 
@@ -131,9 +129,7 @@ def reject_command(command: Reject) -> RedemptionCommand:
     return RedemptionCommand(
         command.redemption_id,
         lambda snapshot, caller, now: decide_reject(snapshot, command, caller, now),
-        lambda redemption, made: pb.RejectResponse(
-            redemption=redemption, released_fen=made.released, reasons=encode.reasons(made.reasons)
-        ),
+        lambda redemption, made: pb.RejectResponse(redemption=redemption, released_fen=made.released, reasons=encode.reasons(made.reasons)),
     )
 
 
@@ -151,9 +147,7 @@ def refund_command(command: Refund) -> RedemptionCommand:
     return RedemptionCommand(
         command.redemption_id,
         lambda snapshot, caller, now: decide_refund(snapshot, command, caller, now),
-        lambda redemption, made: pb.RefundResponse(
-            redemption=redemption, returned_fen=made.returned, reasons=encode.reasons(made.reasons)
-        ),
+        lambda redemption, made: pb.RefundResponse(redemption=redemption, returned_fen=made.returned, reasons=encode.reasons(made.reasons)),
         clears=True,
     )
 

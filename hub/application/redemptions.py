@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from yrd.clearing.v1 import clearing_pb2 as pb
-
-from hub.application.paging import page_size, read_token, write_token
+from hub.application.keyset import read_page
 from hub.application.transaction import Transaction, UseCase
 from hub.codec import encode, enums
 from hub.codec.fields import Fields
 from hub.domain.caller import Caller, Role
 from hub.domain.refusals import Refusal, RefusalCode, invalid
 from hub.ledger import reading
+from yrd.clearing.v1 import clearing_pb2 as pb
 
 
 async def get_redemption(tx: Transaction, request: pb.GetRedemptionRequest) -> pb.GetRedemptionResponse | Refusal:
@@ -42,9 +41,9 @@ def side(caller: Caller) -> tuple[str, dict[str, object]]:
 
 async def list_redemptions(tx: Transaction, request: pb.ListRedemptionsRequest) -> pb.ListRedemptionsResponse | Refusal:
     """List redemptions of the caller's side, newest first. Pages are keyset positions, so they stay correct while data changes."""
-    position = read_token(request.page_token, 2)
-    if isinstance(position, Refusal):
-        return position
+    page = read_page(request.page_size, request.page_token, datetime.fromisoformat, UUID)
+    if isinstance(page, Refusal):
+        return page
     condition, parameters = side(tx.caller)
     conditions = [condition]
     for name in ("issuer", "acquirer"):
@@ -57,17 +56,12 @@ async def list_redemptions(tx: Transaction, request: pb.ListRedemptionsRequest) 
             return invalid("state", "is not a state of the contract")
         conditions.append("r.state = :state")
         parameters["state"] = state.value
-    if position is not None:
-        try:
-            parameters |= {"at": datetime.fromisoformat(position[0]), "id": UUID(position[1])}
-        except ValueError:
-            return invalid("page_token", "is not a token of this list; start again without one")
+    if page.after is not None:
+        parameters |= {"at": page.after[0], "id": page.after[1]}
         conditions.append("(r.authorized_at, r.redemption_id) < (:at, :id)")
-    size = page_size(request.page_size)
-    found = await reading.redemptions(tx.session, " AND ".join(conditions), parameters, size + 1)
-    page, more = found[:size], len(found) > size
-    token = write_token([page[-1][0].authorized_at.isoformat(), page[-1][0].redemption_id]) if more else ""
-    return pb.ListRedemptionsResponse(redemptions=[encode.redemption(*item) for item in page], next_page_token=token)
+    found = await reading.redemptions(tx.session, " AND ".join(conditions), parameters, page.fetch)
+    shown, token = page.cut(found, lambda item: [item[0].authorized_at.isoformat(), item[0].redemption_id])
+    return pb.ListRedemptionsResponse(redemptions=[encode.redemption(*item) for item in shown], next_page_token=token)
 
 
 METHODS: dict[str, UseCase] = {

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy import text
-from yrd.settlement.v1 import settlement_pb2 as pb
 
 from hub.application.settling import settle_payee
 from hub.application.transaction import Transaction, UseCase
@@ -19,6 +19,7 @@ from hub.domain.refusals import Refusal, RefusalCode, invalid_state, not_permitt
 from hub.domain.settlement import Closing, Debt, Movement, close
 from hub.ledger import reading
 from hub.ledger.loading import WINDOW_LOCK
+from yrd.settlement.v1 import settlement_pb2 as pb
 
 _WINDOW_NAMESPACE = UUID("9c1f6c1e-58a3-4f0e-9a55-3b9d1d6b7a10")
 
@@ -26,7 +27,8 @@ _MOVEMENTS = """
 SELECT r.policy_id, r.payee, r.payee_kind, r.acquirer,
   CASE WHEN j.credit = 'payable' THEN j.amount ELSE -j.amount END
 FROM journal AS j JOIN redemption AS r USING (redemption_id)
-WHERE (j.issuer, j.window_no) IN (SELECT * FROM unnest(CAST(:issuers AS text[]), CAST(:numbers AS bigint[]))) AND j.cause IN ('CLEAR', 'REFUND')"""
+WHERE (j.issuer, j.window_no) IN (SELECT * FROM unnest(CAST(:issuers AS text[]), CAST(:numbers AS bigint[])))
+  AND j.cause IN ('CLEAR', 'REFUND')"""
 
 
 async def close_window(tx: Transaction, request: pb.CloseWindowRequest) -> pb.CloseWindowResponse | Refusal:
@@ -178,7 +180,7 @@ async def _read_window(tx: Transaction, window_id: str) -> pb.Window | None:
     return window
 
 
-def _obligation_state(paid_at: datetime | None) -> pb.ObligationState:
+def _obligation_state(paid_at: datetime | None) -> Any:
     return pb.OBLIGATION_STATE_DUE if paid_at is None else pb.OBLIGATION_STATE_PAID
 
 

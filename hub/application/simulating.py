@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC
 
-from yrd.simulation.v1 import simulation_pb2 as pb
-
 from hub.application.sweeping import Sweeper
 from hub.codec.encode import timestamp
 from hub.codec.outcome import Outcome, answer, refused
 from hub.domain.caller import Caller
 from hub.domain.clock import SimulatedClock
 from hub.domain.refusals import invalid
+from yrd.simulation.v1 import simulation_pb2 as pb
 
 
 class Simulation:

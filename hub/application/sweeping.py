@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from yrd.voucher.v1 import voucher_pb2
 
 from hub.application.commands import Committer
 from hub.application.issuing import ExpireWalletCommand
@@ -16,11 +15,14 @@ from hub.domain.caller import Caller, Role
 from hub.domain.clock import Clock, local_date
 from hub.domain.divisions import COORDINATION
 from hub.domain.model import WalletKey
+from yrd.voucher.v1 import voucher_pb2
 
 PAGE = 500
 SCHEDULER = Caller("deltahub/scheduler", COORDINATION, Role.COORDINATOR)
 
-_DUE_REDEMPTIONS = "SELECT redemption_id FROM redemption WHERE state = 'AUTHORIZED' AND expires_on <= :today ORDER BY expires_on LIMIT :page"
+_DUE_REDEMPTIONS = (
+    "SELECT redemption_id FROM redemption WHERE state = 'AUTHORIZED' AND expires_on <= :today ORDER BY expires_on LIMIT :page"
+)
 _DUE_WALLETS = """
 SELECT DISTINCT issuer, enterprise FROM voucher WHERE available > 0 AND expires_on <= :today LIMIT :page"""
 

@@ -16,7 +16,6 @@ from hub.domain.clock import local_date
 from hub.domain.refusals import Refusal
 
 
-
 @dataclass(slots=True)
 class Transaction:
     """What a use case works in: the session, the caller, the instant, and the events it leaves. It commits at the boundary only."""

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlmodel import select
-from yrd.voucher.v1 import voucher_pb2 as pb
 
 from hub.application.transaction import Transaction, UseCase
 from hub.codec import encode, events
@@ -19,6 +18,7 @@ from hub.domain.policy import Policy, policy_in_force
 from hub.domain.refusals import Refusal, RefusalCode, invalid_state, not_permitted
 from hub.ledger import reading
 from hub.ledger.tables import ApplicationRow, VerificationRow
+from yrd.voucher.v1 import voucher_pb2 as pb
 
 
 class _View(NamedTuple):
@@ -47,7 +47,7 @@ async def apply_for_vouchers(tx: Transaction, request: pb.ApplyForVouchersReques
     fields = Fields()
     wallet = WalletKey(fields.division("issuer", request.issuer), fields.uscc("enterprise", request.enterprise))
     fields.positive_fen("amount_fen", request.amount_fen)
-    kinds = {pb.APPLICATION_KIND_APPLICATION: "APPLICATION", pb.APPLICATION_KIND_TOP_UP: "TOP_UP"}
+    kinds: dict[int, str] = {pb.APPLICATION_KIND_APPLICATION: "APPLICATION", pb.APPLICATION_KIND_TOP_UP: "TOP_UP"}
     kind = fields.enum("kind", request.kind, kinds)
     if fields.refusal is not None:
         return fields.refusal

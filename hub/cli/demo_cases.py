@@ -11,13 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stdnum.cn import uscc as uscc_check
-from yrd.clearing.v1 import clearing_pb2
-from yrd.common.v1 import types_pb2
-from yrd.participant.v1 import participant_pb2
-from yrd.policy.v1 import policy_pb2
-from yrd.registry.v1 import registry_pb2
-from yrd.settlement.v1 import settlement_pb2
-from yrd.voucher.v1 import voucher_pb2
 
 from hub.client import HubClient
 from hub.domain.clock import local_date
@@ -25,6 +18,13 @@ from hub.domain.divisions import COORDINATION, province_of
 from hub.domain.money import format_yuan
 from hub.security.authority import DevelopmentAuthority
 from hub.settings import Settings
+from yrd.clearing.v1 import clearing_pb2
+from yrd.common.v1 import types_pb2
+from yrd.participant.v1 import participant_pb2
+from yrd.policy.v1 import policy_pb2
+from yrd.registry.v1 import registry_pb2
+from yrd.settlement.v1 import settlement_pb2
+from yrd.voucher.v1 import voucher_pb2
 
 CHANGXING = "330522"
 CHANGXING_FIRM = "91330522MA2B12343A"
@@ -77,9 +77,7 @@ class Platforms:
             system = "coordination" if division == COORDINATION else "platform"
             folder = self._settings.data_dir / "clients" / division
             await asyncio.to_thread(DevelopmentAuthority(self._settings.identity).ensure_identity, division, system, folder)
-            client = await self._stack.enter_async_context(
-                HubClient(self._settings.grpc_address, self._settings.web_address, folder)
-            )
+            client = await self._stack.enter_async_context(HubClient(self._settings.grpc_address, self._settings.web_address, folder))
             self._clients[division] = client
         if "request_id" in request.DESCRIPTOR.fields_by_name:
             request.request_id = str(uuid.uuid4())

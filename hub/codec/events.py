@@ -39,9 +39,7 @@ def event(topic: str, key: str, message: Message) -> Event:
     return Event(topic, key, message.DESCRIPTOR.full_name, message.SerializeToString(deterministic=True))
 
 
-def redemption_changed(
-    message: clearing_pb2.Redemption, cause: str, steps: list[refusal_pb2.Reason], now: datetime
-) -> list[Event]:
+def redemption_changed(message: clearing_pb2.Redemption, cause: str, steps: list[refusal_pb2.Reason], now: datetime) -> list[Event]:
     """Tell the issuer's and the acquirer's province of a redemption."""
     body = events_pb2.RedemptionChanged(redemption=message, cause=cause, reasons=steps, occurred_at=encode.timestamp(now))
     topics = sorted({out(message.issuer), out(message.acquirer)})
@@ -58,9 +56,7 @@ def vouchers_issued(notes: list[Note], now: datetime) -> Event:
 
 def voucher_returned(note: Note, amount: int, cause: str, now: datetime) -> Event:
     """Tell the issuer's province that value on a note went back to it."""
-    body = events_pb2.VoucherReturned(
-        voucher=encode.voucher(note), returned_fen=amount, cause=cause, occurred_at=encode.timestamp(now)
-    )
+    body = events_pb2.VoucherReturned(voucher=encode.voucher(note), returned_fen=amount, cause=cause, occurred_at=encode.timestamp(now))
     return event(out(note.wallet.issuer), note.wallet.enterprise, body)
 
 

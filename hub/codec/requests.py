@@ -42,9 +42,7 @@ def read_authorization(message: clearing.AuthorizationInput, fields: Fields, red
     """What an authorization or a quote is about."""
     return Authorize(
         wallet=WalletKey(fields.division("input.issuer", message.issuer), fields.uscc("input.enterprise", message.enterprise)),
-        order=OrderKey(
-            fields.uscc("input.provider", message.provider), fields.number("input.order.order_no", message.order.order_no)
-        ),
+        order=OrderKey(fields.uscc("input.provider", message.provider), fields.number("input.order.order_no", message.order.order_no)),
         lines=read_lines(message.order.lines, fields, "input.order.lines"),
         redemption_id=redemption_id,
         all_or_nothing=message.all_or_nothing,
@@ -60,9 +58,7 @@ def read_capture(message: clearing.CaptureRequest, fields: Fields) -> Capture:
         redemption_id=fields.uuid("redemption_id", message.redemption_id),
         invoice_no=fields.number("invoice_no", message.invoice_no),
         delivered_on=fields.date("delivered_on", message.delivered_on),
-        evidence=tuple(
-            fields.enum(f"evidence[{i}].kind", item.kind, enums.EVIDENCE_IN) for i, item in enumerate(message.evidence)
-        ),
+        evidence=tuple(fields.enum(f"evidence[{i}].kind", item.kind, enums.EVIDENCE_IN) for i, item in enumerate(message.evidence)),
         lines=read_lines(message.lines, fields, "lines") if message.lines else (),
     )
 

@@ -113,7 +113,9 @@ WHERE r.state = 'CLEARED' AND NOT EXISTS (
   SELECT FROM obligation AS o WHERE o.window_id = w.window_id AND o.creditor = r.payee AND o.paid_at IS NULL)
 GROUP BY window_id, payee"""
 
-_POSITIONS = "SELECT window_id::text || ': positions add up to ' || sum(amount) FROM net_position GROUP BY window_id HAVING sum(amount) <> 0"
+_POSITIONS = (
+    "SELECT window_id::text || ': positions add up to ' || sum(amount) FROM net_position GROUP BY window_id HAVING sum(amount) <> 0"
+)
 
 CHECKS: tuple[tuple[str, str], ...] = (
     ("accounts not negative", _ACCOUNTS),
@@ -150,7 +152,7 @@ async def audit(database_url: str) -> AuditReport:
         for table in ("journal", "voucher", "redemption", "service_order", "quota"):
             report.counts[table] = await _count(connection, table)
         for name, statement in CHECKS:
-            found = await (await connection.execute(statement)).fetchall()  # type: ignore[arg-type]
+            found = await (await connection.execute(statement)).fetchall()
             report.differences.extend(f"{name}: {row[0]}" for row in found[:SHOWN_MAX])
             if len(found) > SHOWN_MAX:
                 report.differences.append(f"{name}: and {len(found) - SHOWN_MAX} more")
@@ -158,6 +160,6 @@ async def audit(database_url: str) -> AuditReport:
 
 
 async def _count(connection: AsyncConnection[Any], table: str) -> int:
-    row = await (await connection.execute(f"SELECT count(*) FROM {table}")).fetchone()  # type: ignore[arg-type]
+    row = await (await connection.execute(f"SELECT count(*) FROM {table}")).fetchone()
     assert row is not None
     return int(row[0])

@@ -6,18 +6,18 @@ each by key. Everything after a lock is read in a later statement, so it shows w
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from psycopg import AsyncConnection, AsyncCursor
 
+from hub.application.batch import Application, Keys, RequestKey, StoredOutcome, WorkingSet
 from hub.codec.outcome import Outcome
 from hub.domain.clock import local_date
 from hub.domain.model import InvoiceUse, OrderKey, OrderState, Recognition, Wallet, WalletKey
 from hub.ledger import rows
 from hub.ledger.policies import PolicyCache
-from hub.application.batch import Application, Keys, RequestKey, StoredOutcome, WorkingSet
 
 WINDOW_LOCK = 7_310
 """First key of the advisory locks on settlement windows; the second is the issuer's division."""
@@ -119,21 +119,17 @@ async def load(
     ws = WorkingSet(now=now, next_note_id=next_note_id)
     loader = _Loader(connection, keys, local_date(now), ws, locking="FOR UPDATE" if lock else "")
     async with connection.pipeline():
-        parts = [
-            await part
-            for part in (
-                loader.outcomes(requests),
-                loader.windows(),
-                loader.wallets(),
-                loader.orders(),
-                loader.invoices(),
-                loader.redemptions(),
-                loader.applications(),
-                loader.parties(),
-                policies.probe(connection),
-            )
+        finishers = [
+            await loader.outcomes(requests),
+            await loader.windows(),
+            await loader.wallets(),
+            await loader.orders(),
+            await loader.invoices(),
+            await loader.redemptions(),
+            await loader.applications(),
+            await loader.parties(),
         ]
-    *finishers, count = parts
+        count = await policies.probe(connection)
     ws.policies = await policies.current(connection, await count())
     for finish in finishers:
         await finish()
@@ -166,8 +162,8 @@ class _Loader:
             "uscc": sorted(keys.enterprises),
         }
 
-    async def _send(self, statement: str, params: object) -> _Cursor:
-        return await self._connection.execute(statement.replace(_LOCK, self._locking), params)  # type: ignore[arg-type]
+    async def _send(self, statement: str, params: Sequence[object] | Mapping[str, object]) -> _Cursor:
+        return await self._connection.execute(statement.replace(_LOCK, self._locking), params)
 
     async def outcomes(self, requests: Collection[RequestKey]) -> _Finish:
         cursor = await self._send(_OUTCOMES, ([key.participant_id for key in requests], [key.request_id for key in requests]))

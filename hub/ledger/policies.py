@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from psycopg import AsyncConnection
-from yrd.policy.v1 import policy_pb2
 
 from hub.codec.fields import Fields
 from hub.codec.policies import decode_policy
 from hub.domain.policy import Policy
+from yrd.policy.v1 import policy_pb2
 
 
 class PolicyCache:

@@ -9,11 +9,11 @@ from psycopg import AsyncConnection
 from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
-from hub.application.batch import WorkingSet
+from hub.application.batch import Keys, WorkingSet
 from hub.application.redeeming import touch_authorize
 from hub.domain.authorize import Authorize
 from hub.domain.clock import Clock
-from hub.ledger.loading import Keys, load
+from hub.ledger.loading import load
 from hub.ledger.policies import PolicyCache
 
 

@@ -25,9 +25,7 @@ async def redemption_by_id(session: AsyncSession, redemption_id: str) -> tuple[R
     return found[0] if found else None
 
 
-async def redemptions(
-    session: AsyncSession, condition: str, parameters: dict[str, object], limit: int
-) -> list[tuple[Redemption, str]]:
+async def redemptions(session: AsyncSession, condition: str, parameters: dict[str, object], limit: int) -> list[tuple[Redemption, str]]:
     """Return redemptions newest first with the ids of their closed windows. `condition` is SQL of ours, never of a caller."""
     columns = ", ".join(f"r.{name}" for name in rows.REDEMPTION_COLUMNS.split(", "))
     statement = text(
@@ -80,4 +78,3 @@ async def account_sums(session: AsyncSession, issuer: str) -> dict[str, int]:
 async def one(session: AsyncSession, statement: str, parameters: dict[str, Any]) -> Any:
     """Return the first column of the first row, or None."""
     return (await session.execute(text(statement), parameters)).scalar()
-

@@ -100,9 +100,7 @@ class UnitOfWork:
     async def _record(self, tx: Transaction, request_id: str, outcome: Outcome) -> None:
         await tx.session.execute(
             update(IdempotencyRow)
-            .where(
-                col(IdempotencyRow.participant_id) == tx.caller.participant_id, col(IdempotencyRow.request_id) == UUID(request_id)
-            )
+            .where(col(IdempotencyRow.participant_id) == tx.caller.participant_id, col(IdempotencyRow.request_id) == UUID(request_id))
             .values(status=outcome.status, body=outcome.body)
         )
 

@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 from psycopg import AsyncConnection
 
+from hub.application.batch import WorkingSet
 from hub.domain.entitlement import expenditure
 from hub.ledger import rows
-from hub.application.batch import WorkingSet
 
 _WALLET_NEW = "INSERT INTO wallet (issuer, enterprise, last_expiry) SELECT * FROM unnest(%s::text[], %s::text[], %s::date[])"
 
@@ -112,6 +112,10 @@ SELECT n.participant_id, n.request_id, n.digest, n.status, n.body, %s
 FROM unnest(%s::text[], %s::uuid[], %s::bytea[], %s::smallint[], %s::bytea[]) AS n(participant_id, request_id, digest, status, body)"""
 
 
+_Statement = tuple[str, Sequence[tuple[object, ...]], list[object]]
+"""SQL, the rows it takes as columns, and what comes before them."""
+
+
 def _array(items: Iterable[object]) -> str:
     """Numbers as an array literal: arrays of arrays do not unnest row by row, so each row's array travels as text."""
     return "{" + ",".join(map(str, items)) + "}"
@@ -135,19 +139,17 @@ async def write(connection: AsyncConnection[Any], ws: WorkingSet) -> None:
     async with connection.pipeline():
         for statement, table, head in _statements(ws):
             if table:
-                await connection.execute(statement, [*head, *_columns(table)])  # type: ignore[arg-type]
+                await connection.execute(statement, [*head, *_columns(table)])
         await connection.execute("NOTIFY outbox" if ws.events else "SELECT")
         await connection.commit()
 
 
-def _statements(ws: WorkingSet) -> Iterable[tuple[str, list[tuple[object, ...]], list[object]]]:
+def _statements(ws: WorkingSet) -> Iterable[_Statement]:
     wallets = ws.wallets
     yield _WALLET_NEW, [(*key, wallets[key].last_expiry) for key in sorted(ws.new_wallets)], []
     yield _WALLET_SET, [(*key, wallets[key].last_expiry) for key in sorted(ws.dirty_wallets - ws.new_wallets)], []
     yield from _note_statements(ws)
-    quotas = [
-        (*key, year, wallets[key].quota_used.get(year, 0), wallets[key].issued.get(year, 0)) for key, year in sorted(ws.dirty_quotas)
-    ]
+    quotas = [(*key, year, wallets[key].quota_used.get(year, 0), wallets[key].issued.get(year, 0)) for key, year in sorted(ws.dirty_quotas)]
     yield _QUOTA_SET, quotas, []
     yield _ORDER_NEW, [_order(ws, key) for key in sorted(ws.new_orders)], []
     yield _ORDER_SET, [_order(ws, key) for key in sorted(ws.dirty_orders - ws.new_orders)], []
@@ -162,7 +164,7 @@ def _statements(ws: WorkingSet) -> Iterable[tuple[str, list[tuple[object, ...]],
     yield _OUTBOX, [tuple(item) for item in ws.events], [ws.now]
 
 
-def _note_statements(ws: WorkingSet) -> Iterable[tuple[str, list[tuple[object, ...]], list[object]]]:
+def _note_statements(ws: WorkingSet) -> Iterable[_Statement]:
     new = {note.note_id for note in ws.new_notes}
     fresh = [
         (
@@ -180,15 +182,13 @@ def _note_statements(ws: WorkingSet) -> Iterable[tuple[str, list[tuple[object, .
     yield _VOUCHER_SET, changed, []
 
 
-def _invoice_statements(ws: WorkingSet) -> Iterable[tuple[str, list[tuple[object, ...]], list[object]]]:
+def _invoice_statements(ws: WorkingSet) -> Iterable[_Statement]:
     freed = sorted(ws.freed_invoices)
     yield _INVOICE_FREE, [tuple(key) for key in freed], []
     yield _INVOICE_DROP, sorted({key[:2] for key in freed}), []
     uses = sorted(ws.new_invoice_uses.items())
     # An invoice that lost its last stored use is dropped above, so a new use needs its row again.
-    emptied = {
-        key[:2] for key in freed if all((*key[:2], use.issuer) in ws.new_invoice_uses for use in ws.invoices.get(key[:2], ()))
-    }
+    emptied = {key[:2] for key in freed if all((*key[:2], use.issuer) in ws.new_invoice_uses for use in ws.invoices.get(key[:2], ()))}
     new = {key[:2]: use.order_no for key, use in uses if key[:2] not in ws.known_invoices or key[:2] in emptied}
     yield _INVOICE_NEW, [(*key, order_no) for key, order_no in new.items()], []
     yield _INVOICE_USE_NEW, [(*key, use.redemption_id) for key, use in uses], []

@@ -46,7 +46,7 @@ class Pipeline(grpc.GenericRpcHandler):
         self._metrics = metrics
         self._in_flight = 0
         rules = access_rules()
-        self._handlers = {
+        self._handlers: dict[str, Any] = {
             path: grpc.unary_unary_rpc_method_handler(self._unary(name, rules[path]))
             for name in dispatcher.methods
             for path in [_path(name)]
@@ -68,9 +68,7 @@ class Pipeline(grpc.GenericRpcHandler):
             if outcome.ok:
                 return outcome.body
             status = status_pb2.Status.FromString(outcome.body)
-            await context.abort(
-                _CODES[outcome.status], status.message, trailing_metadata=(("grpc-status-details-bin", outcome.body),)
-            )
+            await context.abort(_CODES[outcome.status], status.message, trailing_metadata=(("grpc-status-details-bin", outcome.body),))
             raise AssertionError("abort raises")
 
         return call
