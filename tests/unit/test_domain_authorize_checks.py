@@ -17,7 +17,6 @@ from tests.unit.builders import (
     ENTERPRISE,
     ISSUER,
     ISSUER_CALLS,
-    OTHER_ENTERPRISE,
     PROVIDER,
     STRANGER_CALLS,
     TESTING,
@@ -276,36 +275,3 @@ def test_check_9_knows_only_the_issuers_notes() -> None:
     world = desk(notes=0)
     world.hold(note(1, wallet=world.command(line(1), issuer="310118").wallet))
     assert code(world.authorize(line(100))) == "VOUCHER_EXHAUSTED"
-
-
-def test_o1_an_order_number_is_one_contract_of_one_enterprise() -> None:
-    world = desk()
-    world.authorize(line(100))
-    world.ws.enterprises[OTHER_ENTERPRISE] = enterprise(uscc=OTHER_ENTERPRISE)
-    decision = world.authorize(line(100), enterprise=OTHER_ENTERPRISE)
-    assert code(decision) == "INVALID_ARGUMENT"
-    assert decision.refusal is not None and decision.refusal.violations[0].field == "input.order.order_no"
-
-
-def test_o1_lines_stay_while_something_is_committed() -> None:
-    world = desk()
-    first = approved(world.authorize(line(100)))
-    decision = world.authorize(line(101))
-    assert code(decision) == "INVALID_ARGUMENT"
-    assert decision.refusal is not None and decision.refusal.violations[0].field == "input.order.lines"
-    world.void(first.redemption_id)
-    assert world.authorize(line(101)).refusal is None
-
-
-def test_p1_the_policy_of_the_day_superseded_by_date_then_by_publication() -> None:
-    july = policy(version="v2", effective_from=date(2026, 7, 1), categories={TESTING: CategoryRule(3000)})
-    amended = replace(july, version="v3", categories={TESTING: CategoryRule(2000)})
-    world = desk(policy(), july, amended)
-    world.advance(date(2026, 6, 30))
-    assert approved(world.authorize(line(100))).policy_version == "v1"
-    world.advance(date(2026, 7, 1))
-    decision = world.authorize(line(100), order="o2")
-    assert approved(decision).policy_version == "v3"
-    assert approved(decision).subsidy == 20_00
-    world.advance(date(2025, 12, 31))
-    assert code(world.authorize(line(100), order="o3")) == "POLICY_NOT_IN_FORCE"
