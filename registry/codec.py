@@ -41,9 +41,11 @@ def _categories(message: pb.Provider, fields: Fields, at: str) -> tuple[Category
 
 def read_recognition(message: pb.Recognition, fields: Fields, at: str = "recognition") -> Recognition:
     """Read a recognition."""
+    before = len(fields.violations)
     since = fields.date(f"{at}.valid_from", message.valid_from)
     until = fields.optional_date(f"{at}.valid_until", message.valid_until)
-    if until is not None and until <= since:
+    # Dates that could not be read are placeholders: there is nothing to compare.
+    if len(fields.violations) == before and until is not None and until <= since:
         fields.wrong(f"{at}.valid_until", "must be after valid_from")
     return Recognition(
         issuer=fields.division(f"{at}.issuer", message.issuer),

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
-from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from stdnum.cn import uscc
 
@@ -99,12 +98,13 @@ class Desk:
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return every row of every table, but for what remembers requests and what tells of them."""
-        tables = self.rows("SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'registry')")
-        return {
-            f"{schema}.{table}": sorted(self.rows(f"SELECT t::text FROM {schema}.{table} AS t"))
-            for schema, table in tables
-            if table not in _REMEMBERED
-        }
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            tables = connection.execute("SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'registry')").fetchall()
+            return {
+                f"{schema}.{table}": sorted(connection.execute(f"SELECT t::text FROM {schema}.{table} AS t").fetchall())
+                for schema, table in tables
+                if table not in _REMEMBERED
+            }
 
     def told(self, count: int = 0) -> list[Told]:
         """Return the events left, oldest first; the last `count` where asked."""
@@ -115,7 +115,7 @@ class Desk:
         return found[-count:] if count else found
 
 
-def response(request: Message, outcome: Outcome) -> Any:
+def response(request: Any, outcome: Outcome) -> Any:
     """Return the response message of an answered request."""
     assert outcome.ok, refusal_of(outcome)
     name = request.DESCRIPTOR.name.removesuffix("Request") + "Response"

@@ -58,9 +58,11 @@ def _read(message: pb.Enterprise, fields: Fields, at: str = "enterprise") -> dic
     kind = fields.enum(f"{at}.kind", message.kind, enums.KIND_IN)
     if (message.sme_no or kind is EnterpriseKind.TECH_SME) and not _SME_NO.fullmatch(message.sme_no):
         fields.wrong(f"{at}.sme_no", "must be an SME registration number of 18 characters; TECH_SME needs one")
+    before = len(fields.violations)
     since = fields.optional_date(f"{at}.sme_valid_from", message.sme_valid_from)
     until = fields.optional_date(f"{at}.sme_valid_until", message.sme_valid_until)
-    if since is not None and until is not None and until <= since:
+    # Dates that could not be read are placeholders: there is nothing to compare.
+    if len(fields.violations) == before and since is not None and until is not None and until <= since:
         fields.wrong(f"{at}.sme_valid_until", "must be after sme_valid_from")
     if message.staff < 0:
         fields.wrong(f"{at}.staff", "must not be negative")

@@ -19,6 +19,13 @@ SHANGHAI, ZHEJIANG, HUZHOU, CHANGXING = "310000", "330000", "330500", "330522"
 LAB = "12310104425001236Q"
 
 
+@pytest.fixture(scope="module")
+async def still(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
+    """One database for all that is refused: nothing changes it, and each refusal checks that."""
+    async with open_desk(postgres_server) as opened:
+        yield opened
+
+
 @pytest.fixture
 async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
     async with open_desk(postgres_server) as opened:
@@ -60,15 +67,20 @@ async def test_renewing_changes_what_is_said_and_leaves_standing_and_first_admis
     await desk.do(suspend_provider, platform(SHANGHAI), pb.SuspendProviderRequest(provider=LAB, reason="复核"))
     first = desk.rows("SELECT admitted_at, admitted_by FROM registry.provider")
     desk.advance_to("2026-05-01")
-    changed = {"name": "上海新材料研究院", "categories": [types_pb2.CATEGORY_DATA], "admitted_on": "2026-02-01", "rating": 0}
+    changed: dict[str, Any] = {
+        "name": "上海新材料研究院",
+        "categories": [types_pb2.CATEGORY_DATA],
+        "admitted_on": "2026-02-01",
+        "rating": 0,
+    }
     answer = await desk.do(admit_provider, platform(SHANGHAI), admission(**changed))
     assert answer.provider == provider(**changed, standing=pb.PROVIDER_STANDING_SUSPENDED, suspended_on="2026-03-02")
     assert desk.rows("SELECT admitted_at, admitted_by FROM registry.provider") == first
 
 
 @pytest.mark.parametrize("caller", [platform(ZHEJIANG), platform("310118"), COORDINATOR], ids=["other", "below", "coordinator"])
-async def test_only_the_home_admits(desk: Desk, caller: Caller) -> None:
-    assert await desk.refused(admit_provider, caller, admission()) == ("NOT_PERMITTED", [])
+async def test_only_the_home_admits(still: Desk, caller: Caller) -> None:
+    assert await still.refused(admit_provider, caller, admission()) == ("NOT_PERMITTED", [])
 
 
 async def test_a_province_admits_for_the_counties_below_it(desk: Desk) -> None:
@@ -98,12 +110,12 @@ async def test_a_provider_does_not_move(desk: Desk) -> None:
         ({"rating": -1}, "provider.rating"),
     ],
 )
-async def test_a_wrong_field_is_named(desk: Desk, changes: dict[str, Any], field: str) -> None:
-    assert await desk.refused(admit_provider, platform(SHANGHAI), admission(**changes)) == ("INVALID_ARGUMENT", [field])
+async def test_a_wrong_field_is_named(still: Desk, changes: dict[str, Any], field: str) -> None:
+    assert await still.refused(admit_provider, platform(SHANGHAI), admission(**changes)) == ("INVALID_ARGUMENT", [field])
 
 
-async def test_all_wrong_fields_are_named_at_once(desk: Desk) -> None:
-    code, fields = await desk.refused(admit_provider, platform(SHANGHAI), pb.AdmitProviderRequest())
+async def test_all_wrong_fields_are_named_at_once(still: Desk) -> None:
+    code, fields = await still.refused(admit_provider, platform(SHANGHAI), pb.AdmitProviderRequest())
     assert code == "INVALID_ARGUMENT"
     assert fields == ["provider.uscc", "provider.name", "provider.home", "provider.admitted_on"]
 
@@ -181,11 +193,11 @@ async def test_the_caller_is_looked_at_before_the_standing(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("use_case", [suspend_provider, reinstate_provider])
-async def test_standing_of_nobody_and_without_a_reason(desk: Desk, use_case: Any) -> None:
+async def test_standing_of_nobody_and_without_a_reason(still: Desk, use_case: Any) -> None:
     kind = pb.SuspendProviderRequest if use_case is suspend_provider else pb.ReinstateProviderRequest
-    assert await desk.refused(use_case, COORDINATOR, kind(provider=LAB, reason="复核")) == ("PROVIDER_NOT_FOUND", [])
-    assert await desk.refused(use_case, COORDINATOR, kind(provider="1")) == ("INVALID_ARGUMENT", ["provider", "reason"])
-    assert await desk.refused(use_case, COORDINATOR, kind(provider=LAB, reason="长" * 501)) == ("INVALID_ARGUMENT", ["reason"])
+    assert await still.refused(use_case, COORDINATOR, kind(provider=LAB, reason="复核")) == ("PROVIDER_NOT_FOUND", [])
+    assert await still.refused(use_case, COORDINATOR, kind(provider="1")) == ("INVALID_ARGUMENT", ["provider", "reason"])
+    assert await still.refused(use_case, COORDINATOR, kind(provider=LAB, reason="长" * 501)) == ("INVALID_ARGUMENT", ["reason"])
 
 
 async def test_of_many_who_suspend_at_once_one_does(desk: Desk) -> None:
@@ -195,18 +207,16 @@ async def test_of_many_who_suspend_at_once_one_does(desk: Desk) -> None:
     assert codes(outcomes) == ["INVALID_STATE"] * 5 + ["OK"]
 
 
-async def test_a_provider_nobody_admitted(desk: Desk) -> None:
-    assert await desk.unanswered(get_provider, COORDINATOR, pb.GetProviderRequest(uscc=LAB)) == ("PROVIDER_NOT_FOUND", [])
-    assert await desk.unanswered(get_provider, COORDINATOR, pb.GetProviderRequest(uscc="x")) == ("INVALID_ARGUMENT", ["uscc"])
+async def test_a_provider_nobody_admitted(still: Desk) -> None:
+    assert await still.unanswered(get_provider, COORDINATOR, pb.GetProviderRequest(uscc=LAB)) == ("PROVIDER_NOT_FOUND", [])
+    assert await still.unanswered(get_provider, COORDINATOR, pb.GetProviderRequest(uscc="x")) == ("INVALID_ARGUMENT", ["uscc"])
 
 
 async def _pages(desk: Desk, home: str, size: int) -> list[list[str]]:
     pages: list[list[str]] = []
     token = ""
     while True:
-        answer = await desk.ask(
-            list_providers, platform(ZHEJIANG), pb.ListProvidersRequest(home=home, page_size=size, page_token=token)
-        )
+        answer = await desk.ask(list_providers, platform(ZHEJIANG), pb.ListProvidersRequest(home=home, page_size=size, page_token=token))
         pages.append([item.uscc for item in answer.providers])
         token = answer.next_page_token
         if not token:
@@ -229,9 +239,9 @@ async def test_pages_hold_every_provider_once_in_order_of_code(desk: Desk) -> No
 
 
 @pytest.mark.parametrize("token", ["x", "券", "W10", "WzFd", "WyJcdTAwMDAiXQ", "bnVsbA"])
-async def test_a_foreign_page_token_is_refused(desk: Desk, token: str) -> None:
+async def test_a_foreign_page_token_is_refused(still: Desk, token: str) -> None:
     request = pb.ListProvidersRequest(page_token=token)
-    assert await desk.unanswered(list_providers, COORDINATOR, request) == ("INVALID_ARGUMENT", ["page_token"])
+    assert await still.unanswered(list_providers, COORDINATOR, request) == ("INVALID_ARGUMENT", ["page_token"])
 
 
 async def test_a_page_is_cut_at_a_thousand_and_holds_a_hundred_unless_said(desk: Desk) -> None:
