@@ -31,10 +31,12 @@ def age(seconds: int) -> str:
 def fact(name: str, value: int) -> str:
     """Return a fact such as `shares 4,800.00` or `ratio 60.00%`."""
     if name.endswith("_fen"):
-        return f"{name[:-4]} {yuan(value)}"
-    if name.endswith("_bp"):
-        return f"{name[:-3]} {yuan(value)}%"
-    return f"{name} {count(value)}"
+        name, shown = name[:-4], yuan(value)
+    elif name.endswith("_bp"):
+        name, shown = name[:-3], f"{yuan(value)}%"
+    else:
+        shown = count(value)
+    return f"{name.replace('_', ' ')} {shown}"
 
 
 def heat(fen: int, most: int) -> int:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import ssl
 
+import uvicorn
 from fastapi import Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from hub.security.trust import TrustStore
 
 _STATE = "peer_certificate"
 
 
 class PeerCertificateProtocol(H11Protocol):
-    """For `uvicorn.Config(http=PeerCertificateProtocol, ssl_cert_reqs=ssl.CERT_OPTIONAL, ssl_ca_certs=…)`."""
+    """HTTP/1.1 as uvicorn speaks it, but requests know what the client presented."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its parent narrows it
         """Keep what the client presented in the state of every request of this connection."""
@@ -21,6 +24,18 @@ class PeerCertificateProtocol(H11Protocol):
         certificate = tls.getpeercert(binary_form=True) if tls is not None else None
         if certificate:
             self.app_state = {**self.app_state, _STATE: ssl.DER_cert_to_PEM_cert(certificate).encode()}
+
+
+def ask_client_certificates(config: uvicorn.Config, trust: TrustStore) -> None:
+    """Have a TLS server ask for certificates of trusted CAs, without insisting: browsers and token requests bring none.
+
+    Loads `config`; later changes to it have no effect.
+    """
+    config.load()
+    assert config.ssl is not None, "certificates belong to TLS"
+    config.http_protocol_class = PeerCertificateProtocol
+    config.ssl.load_verify_locations(cadata=trust.bundle().decode())
+    config.ssl.verify_mode = ssl.CERT_OPTIONAL
 
 
 def peer_certificate(request: Request) -> bytes | None:

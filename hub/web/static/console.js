@@ -25,9 +25,10 @@ const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai", date
 const time = (value) => clock.format(new Date(value));
 
 function fact({ name, value }) {
-  if (name.endsWith("_fen")) return `${name.slice(0, -4)} ${yuan(value)}`;
-  if (name.endsWith("_bp")) return `${name.slice(0, -3)} ${yuan(value)}%`;
-  return `${name} ${count(value)}`;
+  const words = (text) => text.replaceAll("_", " ");
+  if (name.endsWith("_fen")) return `${words(name.slice(0, -4))} ${yuan(value)}`;
+  if (name.endsWith("_bp")) return `${words(name.slice(0, -3))} ${yuan(value)}%`;
+  return `${words(name)} ${count(value)}`;
 }
 
 const count = (value) => (value < 0 ? "-" : "") + grouped(String(Math.abs(value)));
