@@ -203,10 +203,9 @@ STANDING: list[tuple[str, date | None, date | None, str, State]] = [
     ("suspended", "sanctioned", "expected", "state"), [case[1:] for case in STANDING], ids=[case[0] for case in STANDING]
 )
 def test_c4_delivered_before_is_held_on_or_after_is_refused(
-    case: str, suspended: date | None, sanctioned: date | None, expected: str, state: State
+    suspended: date | None, sanctioned: date | None, expected: str, state: State
 ) -> None:
     """The delivery is always of yesterday."""
-    assert case
     world = desk()
     redemption = _authorized(world)
     world.ws.providers[PROVIDER] = provider(suspended_on=suspended)
