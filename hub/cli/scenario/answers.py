@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from hub.cli.scenario.model import Fen, Got, Outcome
 from hub.client import CallResult
 from yrd.clearing.v1 import clearing_pb2
+from yrd.common.v1 import refusal_pb2
 
 REFUSED = "REFUSED"
 
@@ -20,8 +21,12 @@ def outcome(result: CallResult[Any], read: Callable[[Any], Outcome]) -> Outcome:
     """Return the outcome of a call; `read` makes one of the response where there is one."""
     if result.refusal is None:
         return read(result.unwrap())
-    details = [result.refusal.en, *(f"{each.field}: {each.description}" for each in result.refusal.violations)]
-    return refused(result.code, "; ".join(filter(None, details)))
+    return refused(result.code, in_words(result.refusal))
+
+
+def in_words(refusal: refusal_pb2.Refusal) -> str:
+    """Return a refusal in words: the fields at fault where there are any, else what happened."""
+    return "; ".join(f"{each.field}: {each.description}" for each in refusal.violations) or refusal.en
 
 
 def refused(code: str, text: str) -> Outcome:

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hub.cli.scenario.nursery import Nursery
 from hub.client import ClientIdentity
 from hub.domain.divisions import COORDINATION
 from hub.embedded import EmbeddedKafka, EmbeddedPostgres, Lifeline
@@ -36,6 +37,7 @@ class Ground:
     postgres: EmbeddedPostgres
     kafka: EmbeddedKafka
     authority: DevelopmentAuthority
+    nursery: Nursery = field(default_factory=Nursery)
     _cloning: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ports_given: set[int] = field(default_factory=set)
 
@@ -79,6 +81,7 @@ async def lay_ground(provinces: Iterable[str]) -> AsyncIterator[Ground]:
     ground = Ground(directory, postgres, kafka, DevelopmentAuthority(directory / "data" / "identity"))
     lifeline: Lifeline | None = None
     try:
+        ground.nursery.open()
         _, lifeline, _ = await asyncio.gather(
             asyncio.to_thread(kafka.start),
             asyncio.to_thread(_start_postgres, ground),
@@ -98,6 +101,7 @@ def _start_postgres(ground: Ground) -> Lifeline:
 
 
 def _clear(ground: Ground, lifeline: Lifeline | None) -> None:
+    ground.nursery.close()
     ground.kafka.kill()
     ground.postgres.kill()
     if lifeline is not None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -16,7 +14,6 @@ import httpx
 
 from hub.cli.scenario.ground import Ground
 from hub.divisions import province_codes
-from hub.embedded import Lifeline
 
 ROLES = ("hub", "web", "relay")
 START_SECONDS_MAX = 60.0
@@ -41,12 +38,11 @@ class HubProcess:
         self.web_address = f"localhost:{ground.new_port()}"
         self._ground = ground
         self._log = ground.directory / f"{name}.log"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._lifeline: Lifeline | None = None
+        self._pid: int | None = None
 
     async def start(self, now: datetime) -> None:
         """Start the process with its clock at `now` and wait until it is ready; raise HubFailed."""
-        await asyncio.to_thread(self._spawn, now)
+        self._pid = await asyncio.to_thread(self._ground.nursery.launch, ROLES, self._environment(now), self._log)
         await self._await_ready()
 
     async def restart(self, now: datetime) -> None:
@@ -56,7 +52,9 @@ class HubProcess:
 
     async def kill(self) -> None:
         """SIGKILL the process; does nothing if it does not run."""
-        await asyncio.to_thread(self._kill)
+        pid, self._pid = self._pid, None
+        if pid is not None:
+            await asyncio.to_thread(self._ground.nursery.kill, pid)
 
     def last_words(self) -> str:
         """Return the end of what the process said."""
@@ -64,7 +62,7 @@ class HubProcess:
             return ""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-_LAST_WORDS_LINES:])
 
-    def _spawn(self, now: datetime) -> None:
+    def _environment(self, now: datetime) -> dict[str, str]:
         # Settings of the user's own hub must not reach this one.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("DELTAHUB_")}
         own = {
@@ -79,34 +77,14 @@ class HubProcess:
             "DELTAHUB_SIMULATED_CLOCK": now.astimezone(UTC).isoformat(),
             "PYTHONUNBUFFERED": "1",
         }
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "hub", "serve", *ROLES],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=inherited | own,
-                # A Ctrl-C at the terminal is for the runner, which then ends its hubs.
-                start_new_session=True,
-            )
-        self._lifeline = Lifeline(self._process.pid)
-
-    def _kill(self) -> None:
-        process, lifeline = self._process, self._lifeline
-        self._process = self._lifeline = None
-        if lifeline is not None:
-            lifeline.disarm()
-        if process is not None:
-            process.kill()
-            process.wait()
+        return inherited | own
 
     async def _await_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS_MAX
         url = f"https://{self.web_address}/readyz"
         async with httpx.AsyncClient(verify=self._ground.tls(), timeout=5.0, trust_env=False) as http:
             while not await _answers(http, url):
-                process = self._process
-                if process is None or process.poll() is not None:
+                if self._pid is None or not self._ground.nursery.runs(self._pid):
                     raise HubFailed(f"the hub process ended before it was ready:\n{self.last_words()}")
                 if time.monotonic() > deadline:
                     await self.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -33,13 +34,12 @@ _STARTED_AHEAD = 2
 def run_scenarios(paths: list[Path], *, junit: Path | None, workers: int | None, progress: Callable[[str], object]) -> int:
     """Play the scenarios of files and folders, telling each line of the report to `progress`; return the exit code.
 
-    0: all passed; 1: some failed; 2: nothing could be played, and `progress` was told why.
+    0: all passed; 1: some failed; 2: nothing could be played or written, and standard error says why.
     """
     try:
         documents = read_documents(paths)
     except UnusableInput as error:
-        progress(f"deltahub: {error}")
-        return 2
+        return _unusable(error)
     width = max(len(document.path.stem) for document in documents)
 
     def tell(result: Result) -> None:
@@ -51,10 +51,14 @@ def run_scenarios(paths: list[Path], *, junit: Path | None, workers: int | None,
         if junit is not None:
             junit_xml.write(junit, results)
     except (EmbeddedServerError, OSError) as error:
-        progress(f"deltahub: {error}")
-        return 2
+        return _unusable(error)
     progress(report.summary(results))
     return 0 if all(result.passed for result in results) else 1
+
+
+def _unusable(error: Exception) -> int:
+    print(f"deltahub: {error}", file=sys.stderr)
+    return 2
 
 
 def read_documents(paths: list[Path]) -> list[Document]:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
+from hub.cli.scenario.answers import in_words
 from hub.cli.scenario.model import ScenarioError, VoucherIssue
 from hub.cli.scenario.stage import Stage, new_request_id
 from hub.client import CallResult
@@ -81,5 +82,4 @@ def _by(items: Iterable[T], key: Callable[[T], str]) -> list[list[T]]:
 
 def _accepted(result: CallResult[Any], what: str) -> None:
     if result.refusal is not None:
-        faults = "; ".join(f"{each.field}: {each.description}" for each in result.refusal.violations)
-        raise ScenarioError(f"before the first step: {what} was refused: {result.code}: {result.refusal.en} {faults}".rstrip())
+        raise ScenarioError(f"before the first step: {what} was refused: {result.code}: {in_words(result.refusal)}")
