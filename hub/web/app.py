@@ -23,7 +23,7 @@ from hub.web.front import Front, WebMetrics
 from hub.web.monitoring import Probe, create_monitoring_router
 from hub.web.oauth import create_oauth_router
 from hub.web.problems import add_problem_handlers
-from hub.web.reading import read_overview
+from hub.web.reading import read_outbox, read_overview
 from hub.web.viewers import ViewerGuard, nobody
 
 
@@ -67,7 +67,7 @@ def create_app(deps: WebDependencies) -> FastAPI:
     add_problem_handlers(app)
     app.add_middleware(Front, metrics=WebMetrics(deps.registry), hsts=deps.hsts)
     app.include_router(create_console_router(source, deps.viewer_guard))
-    app.include_router(create_monitoring_router(deps.probes, deps.registry))
+    app.include_router(create_monitoring_router(deps.probes, deps.registry, partial(read_outbox, deps.engine, deps.clock)))
     app.include_router(create_oauth_router(deps.issuer, deps.directory, deps.trust, deps.keys))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
@@ -10,6 +11,8 @@ from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import choose_encoder
 from starlette.responses import JSONResponse, Response
+
+from hub.web.overview import Outbox
 
 log = structlog.get_logger(__name__)
 
@@ -19,9 +22,34 @@ Probe = Callable[[], Awaitable[bool]]
 PROBE_SECONDS_MAX = 2.0
 
 
-def create_monitoring_router(probes: Mapping[str, Probe], registry: CollectorRegistry) -> APIRouter:
+class OutboxMetrics:
+    """What waits in the outbox, read at each scrape: it grows also when every relay is gone, who then could not tell."""
+
+    def __init__(self, registry: CollectorRegistry, read: Callable[[], Awaitable[Outbox]]) -> None:
+        self._read = read
+        self.unpublished = Gauge("deltahub_outbox_unpublished", "Events committed and not yet in Kafka", registry=registry)
+        self.oldest_age = Gauge("deltahub_outbox_oldest_age_seconds", "Age of the oldest of them", registry=registry)
+
+    async def refresh(self) -> None:
+        """Read anew. Where the database does not answer the values are NaN, not those of before."""
+        try:
+            async with asyncio.timeout(PROBE_SECONDS_MAX):
+                outbox = await self._read()
+        except Exception as error:
+            log.warning("outbox_unread", error=type(error).__name__)
+            self.unpublished.set(math.nan)
+            self.oldest_age.set(math.nan)
+        else:
+            self.unpublished.set(outbox.unpublished)
+            self.oldest_age.set(outbox.oldest_age_seconds)
+
+
+def create_monitoring_router(
+    probes: Mapping[str, Probe], registry: CollectorRegistry, read_outbox: Callable[[], Awaitable[Outbox]]
+) -> APIRouter:
     """Return `/healthz`, `/readyz` and `/metrics`."""
     router = APIRouter(tags=["monitoring"])
+    outbox = OutboxMetrics(registry, read_outbox)
     ready_gauge = Gauge("deltahub_web_ready", "1 where the part answered the last readiness probe", ["part"], registry=registry)
 
     @router.get("/healthz")
@@ -43,6 +71,7 @@ def create_monitoring_router(probes: Mapping[str, Probe], registry: CollectorReg
     @router.get("/metrics", response_class=Response)
     async def metrics(request: Request) -> Response:
         """Return this process's metrics in Prometheus text or OpenMetrics, as asked."""
+        await outbox.refresh()
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(registry), headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 

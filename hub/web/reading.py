@@ -66,6 +66,12 @@ async def read_overview(engine: AsyncEngine, clock: Clock, names: DivisionNames)
         )
 
 
+async def read_outbox(engine: AsyncEngine, clock: Clock) -> Outbox:
+    """Read the outbox alone: cheap enough for every scrape. Raises SQLAlchemyError where the database does not answer."""
+    async with engine.connect() as connection:
+        return _outbox(await _rows(connection, _OUTBOX), clock.now())
+
+
 async def _rows(connection: AsyncConnection, statement: Any) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in await connection.execute(statement)]
 

@@ -225,6 +225,16 @@ async def test_metrics_count_answers_by_route_and_show_readiness(desk: Desk, tmp
     assert samples["deltahub_web_requests_total", "/readyz", "503"] == 1
     assert samples["deltahub_web_request_seconds_count", "/api/overview", None] == 2
     assert samples["deltahub_web_ready", "kafka", None] == 0
+    assert samples["deltahub_outbox_unpublished", None, None] == 0
+
+
+async def test_metrics_are_given_without_the_database_too(desk: Desk, tmp_path: Path) -> None:
+    with free_socket() as bound:
+        engine = create_async_engine(f"postgresql+psycopg://nobody@127.0.0.1:{bound.getsockname()[1]}/nowhere?connect_timeout=2")
+        async with browser(desk, tmp_path, engine=engine) as http:
+            response = await http.get("/metrics")
+    assert response.status_code == 200
+    assert "deltahub_outbox_unpublished NaN" in response.text
 
 
 async def test_the_contract_of_the_overview_is_published(desk: Desk, tmp_path: Path) -> None:
