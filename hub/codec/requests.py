@@ -82,10 +82,10 @@ def read_void(message: clearing.VoidRequest, fields: Fields) -> Void:
 
 
 def read_refund(message: clearing.RefundRequest, fields: Fields) -> Refund:
-    """A refund."""
+    """A refund; whether line and amount fit is the domain's to say (rules.md C0, C7)."""
     return Refund(
         fields.uuid("redemption_id", message.redemption_id),
-        fields.positive_fen("fee_fen", message.fee_fen),
+        message.fee_fen,
         message.line if message.HasField("line") else None,
     )
 

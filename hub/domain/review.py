@@ -11,6 +11,7 @@ from hub.domain.clock import local_date
 from hub.domain.decision import Decision, refuse
 from hub.domain.entitlement import entitlement, expenditure, remaining_lines
 from hub.domain.model import Redemption, Snapshot, State
+from hub.domain.money import MAX_FEN
 from hub.domain.posting import Cause
 from hub.domain.reasons import SCOPE_CLAUSE, Reason
 from hub.domain.refusals import Refusal, RefusalCode, invalid, not_permitted
@@ -134,6 +135,8 @@ def decide_refund(snapshot: Snapshot, command: Refund, caller: Caller, now: date
     line = _refunded_line(command, len(refunds))
     if isinstance(line, Refusal):
         return refuse(line)
+    if not 0 < command.fee_fen <= MAX_FEN:
+        return refuse(invalid("fee_fen", f"must be a whole number of fen between 1 and {MAX_FEN}"))
     held = redemption.lines[line].amount_fen - refunds[line]
     if command.fee_fen > held:
         return refuse(_too_much(command.fee_fen, held, policy.version))
