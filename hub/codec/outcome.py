@@ -70,7 +70,8 @@ def refused(refusal: Refusal) -> Outcome:
 
 def _pack(message: Message) -> any_pb2.Any:
     packed = any_pb2.Any()
-    packed.Pack(message)
+    # Maps inside would otherwise come in any order, and the same refusal in other bytes.
+    packed.Pack(message, deterministic=True)
     return packed
 
 
