@@ -15,6 +15,9 @@ from hub.cli.scenario.model import Result
 from hub.cli.scenario.report import explanation
 from hub.cli.scenario.runner import play_all, read_documents, run_scenarios
 
+# All in one worker where tests are spread: the cases share one run.
+pytestmark = pytest.mark.xdist_group("scenarios")
+
 FOLDER = Path(__file__).parents[1] / "scenarios"
 FILES = {file.stem: file for file in scenario_files([FOLDER])}
 

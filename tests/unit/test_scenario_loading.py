@@ -116,7 +116,10 @@ def test_the_lists_of_a_base_come_first_and_parties_get_their_codes(tmp_path: Pa
         ("", "steps: a list is expected"),
         ("steps: []\nproviders: {}\n", "providers: a list is expected"),
         ("steps: []\nproviders:\n  - {id: p, nane: x}\n", "s.yaml:5: nane: unknown field"),
-        ('steps: []\nproviders:\n  - {id: p, home: "31000", admitted: 2026-01-01}\n', "s.yaml:5: home: '31000' is not a six-digit division code"),
+        (
+            'steps: []\nproviders:\n  - {id: p, home: "31000", admitted: 2026-01-01}\n',
+            "s.yaml:5: home: '31000' is not a six-digit division code",
+        ),
         ('steps: []\nvouchers:\n  - {issuer: "310000", enterprise: e, face: "1.005"}\n', "s.yaml:5: face: '1.005' is not an amount"),
         ('steps: []\npolicies:\n  - {issuer: "310000", version: v}\n', "s.yaml:5: effective_from: required"),
         ("steps:\n  - authorise: {}\n", "step 1 (line 4): unknown verb 'authorise'; known are quote, authorize"),
