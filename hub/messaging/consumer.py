@@ -46,17 +46,12 @@ _CONFIG: Mapping[str, Any] = {
     "max_poll_interval_ms": 300_000,
     "metadata_max_age_ms": 30_000,
     "bootstrap_timeout_ms": 5_000,
-    "request_timeout_ms": 10_000,
     "reconnect_backoff_max_ms": 1_000,
 }
 _COMMIT_MS_MAX = 10_000
 _METADATA_SECONDS_MAX = 5.0
 _METADATA_POLL_SECONDS = 0.1
 _LOST_MEMBERSHIP = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
-
-
-class TopicReplacedError(Exception):
-    """A topic was deleted and made anew, or its broker forgot everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +97,8 @@ class CommandConsumer:
         self._handler = BatchHandler(port, self._inbox, plan.inbound(), self._limits.handling)
         self._topics = tuple(plan.inbound())
         self._pauses: dict[Partition, _Pause] = {}
-        self._identities: dict[str, UUID | None] = {}
+        self._identities: dict[str, UUID] = {}
+        self._to_rewind: set[Any] = set()
         self._kafka: Any = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -173,24 +169,36 @@ class CommandConsumer:
             if pause.paused and now >= pause.until:
                 pause.paused = False
                 if TopicPartition(*place) in assigned:
-                    self._kafka.resume(TopicPartition(*place))
+                    self._resume(TopicPartition(*place))
         polled: dict[Any, list[Any]] = self._kafka.poll(timeout_ms=int(self._limits.poll_seconds * 1000))
-        self._check_topics()
-        return polled
+        rewound = self._rewind()
+        return {partition: records for partition, records in polled.items() if partition not in rewound}
 
-    def _check_topics(self) -> None:
-        """Start over where a topic is no longer the one whose offsets we hold: positions in the old one mean nothing in the new one.
+    def _rewind(self) -> set[Any]:
+        """Go back to the beginning of topics that were made anew, where offsets of the old ones mean nothing; return their partitions.
 
-        A broker would say "offset out of range" or "unknown member"; the embedded one, started again, says neither and the consumer
-        would wait for ever at an offset that does not come. The client reads the identities with the metadata, after every disconnection.
+        The embedded broker, started again, neither disowns its old members nor refuses their offsets: unless we look for ourselves, all
+        that is in the new topic below our old position would be passed over. The client learns the identities of topics with the
+        metadata, which it reads again after every disconnection.
         """
         for topic in self._topics:
             identity = self._kafka._cluster.topic_id(topic)
-            known = self._identities.setdefault(topic, identity)
-            if known is None:
+            if identity is not None and self._identities.setdefault(topic, identity) != identity:
+                log.warning("topic %s was made anew and is read from its beginning", topic)
                 self._identities[topic] = identity
-            elif identity not in (None, known):
-                raise TopicReplacedError(topic)
+                self._to_rewind |= {TopicPartition(topic, number) for number in self._kafka.partitions_for_topic(topic)}
+        due: set[Any] = self._to_rewind & self._kafka.assignment()
+        if not due:
+            return due
+        try:
+            # Committed at once, or a change of members would bring the old position back.
+            self._kafka.commit({partition: OffsetAndMetadata(0, "", -1) for partition in due}, timeout_ms=_COMMIT_MS_MAX)
+        except _LOST_MEMBERSHIP:
+            return due
+        for partition in due:
+            self._kafka.seek(partition, 0)
+        self._to_rewind -= due
+        return due
 
     def _settle(self, ends: Mapping[Partition, int], outcome: BatchOutcome) -> None:
         """Commit what is done, and go back to what has to wait."""
@@ -215,10 +223,15 @@ class CommandConsumer:
             self._kafka.seek(partition, offset)
             self._kafka.pause(partition)
 
+    def _resume(self, partition: Any) -> None:
+        # The client sets aside what it had fetched of a paused partition, and brings it back only while it holds nothing else, which is
+        # hardly ever: until then the partition would not be fetched at all. We went back to an earlier offset, so it is worthless anyway.
+        self._kafka._fetcher._paused_partition_records.pop(partition, None)
+        self._kafka.resume(partition)
+
     def _close(self) -> None:
         kafka, self._kafka = self._kafka, None
         self._pauses.clear()
-        self._identities.clear()
         if kafka is not None:
             kafka.close(autocommit=False, timeout_ms=3_000)
 

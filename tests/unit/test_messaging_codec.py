@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka import KafkaAdminClient, KafkaProducer
 
+from hub.messaging.client import settings_for
 from hub.messaging.cloudevents import ATTRIBUTE_CHARS_MAX, CloudEvent, MalformedEvent, decode, encode
 from hub.messaging.topics import TopicPlan, in_topic, logical_out, out_topic, physical, pool_topic
 
@@ -129,3 +131,16 @@ def test_only_provinces_have_topics(division: str) -> None:
 def test_an_unknown_logical_topic_is_refused(logical: str) -> None:
     with pytest.raises(ValueError, match="logical topic"):
         physical("yrd", logical)
+
+
+def test_each_client_gets_the_settings_it_knows_and_a_misspelt_one_is_refused() -> None:
+    given = {"security_protocol": "SSL", "linger_ms": 5}
+    assert settings_for(KafkaProducer, "h:1", {"acks": "all", "linger_ms": 2}, given) == {
+        "bootstrap_servers": "h:1",
+        "acks": "all",
+        "linger_ms": 5,
+        "security_protocol": "SSL",
+    }
+    assert settings_for(KafkaAdminClient, "h:1", {}, given) == {"bootstrap_servers": "h:1", "security_protocol": "SSL"}
+    with pytest.raises(ValueError, match="ssl_cafil"):
+        settings_for(KafkaProducer, "h:1", {}, {"ssl_cafil": "ca.pem"})
