@@ -216,6 +216,7 @@ async def _start_web(hub: Hub, stack: AsyncExitStack) -> None:
     from hub.security.identity import PeerVerifier
     from hub.security.tokens import TokenVerifier
     from hub.web.app import WebDependencies, create_app
+    from hub.web.peer import ask_client_certificates
     from hub.web.viewers import anyone, coordinators
 
     settings, identity = hub.settings, hub.settings.identity
@@ -241,19 +242,21 @@ async def _start_web(hub: Hub, stack: AsyncExitStack) -> None:
         )
     )
     host, _, port = settings.web_address.rpartition(":")
-    server = uvicorn.Server(
-        uvicorn.Config(
-            application,
-            host=host,
-            port=int(port),
-            ssl_certfile=str(identity / "server.pem"),
-            ssl_keyfile=str(identity / "server.key"),
-            log_config=None,
-            access_log=False,
-            ws="none",
-            lifespan="off",
-        )
+    config = uvicorn.Config(
+        application,
+        host=host,
+        port=int(port),
+        ssl_certfile=str(identity / "server.pem"),
+        ssl_keyfile=str(identity / "server.key"),
+        log_config=None,
+        access_log=False,
+        ws="none",
+        lifespan="off",
     )
+    if not settings.development:
+        # The overview's tokens are bound to a certificate, which the browser or program must then show.
+        ask_client_certificates(config, trust)
+    server = uvicorn.Server(config)
     # The process has its own signal handlers, for all its roles.
     server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
     running = asyncio.create_task(server.serve())

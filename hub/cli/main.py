@@ -115,10 +115,6 @@ def _register() -> None:
 
     adapters.register(adapter_app)
     certs.register(certs_app)
-    import importlib.util
-
-    if importlib.util.find_spec("hub.cli.scenario.command") is None:
-        return
     from hub.cli.scenario import command
 
     scenario_app.command(name="run")(command.run)

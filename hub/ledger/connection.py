@@ -6,11 +6,33 @@ from typing import Any
 
 import orjson
 from psycopg import AsyncConnection
+from psycopg.abc import PQGen
 from psycopg.types.json import set_json_loads
+from psycopg.waiting import Ready, Wait
 
 CONNECT_SECONDS = 5
 
 _OPTIONS = "-c timezone=UTC -c synchronous_commit=on -c idle_in_transaction_session_timeout=60s -c statement_timeout=60s"
+
+
+async def flush(connection: AsyncConnection[Any]) -> None:
+    """Send everything that is queued in a pipeline, reading what comes back meanwhile.
+
+    psycopg waits for answers after one attempt to send; with more queued than the socket takes at once, server and client would
+    each wait for the other for ever. Call it before a pipeline synchronises.
+    """
+
+    def drain() -> PQGen[None]:
+        while connection.pgconn.flush():
+            if (yield Wait.RW) & Ready.R:
+                connection.pgconn.consume_input()
+
+    await connection.wait(drain())
+
+
+def sqlalchemy_url(database_url: str) -> str:
+    """Return a `postgresql://` URL as SQLAlchemy wants it: with psycopg 3 named."""
+    return database_url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 async def connect(database_url: str) -> AsyncConnection[Any]:

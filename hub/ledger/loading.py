@@ -17,6 +17,7 @@ from hub.codec.outcome import Outcome
 from hub.domain.clock import local_date
 from hub.domain.model import InvoiceUse, OrderKey, OrderState, Recognition, Wallet, WalletKey
 from hub.ledger import rows
+from hub.ledger.connection import flush
 from hub.ledger.policies import PolicyCache
 
 WINDOW_LOCK = 7_310
@@ -130,6 +131,7 @@ async def load(
             await loader.parties(),
         ]
         count = await policies.probe(connection)
+        await flush(connection)
     ws.policies = await policies.current(connection, await count())
     for finish in finishers:
         await finish()

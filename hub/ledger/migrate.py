@@ -9,6 +9,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
+from hub.ledger.connection import sqlalchemy_url
+
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _LOCK = 7_310_001
 
@@ -18,11 +20,6 @@ def _config() -> Config:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     return config
-
-
-def sqlalchemy_url(database_url: str) -> str:
-    """Return a `postgresql://` URL as SQLAlchemy wants it: with psycopg 3 named."""
-    return database_url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 def migrate(database_url: str) -> str:

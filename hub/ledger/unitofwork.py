@@ -18,7 +18,7 @@ from hub.codec.outcome import Outcome, answer, refused
 from hub.domain.caller import Caller
 from hub.domain.clock import Clock
 from hub.domain.refusals import Refusal, RefusalCode
-from hub.ledger.migrate import sqlalchemy_url
+from hub.ledger.connection import sqlalchemy_url
 from hub.ledger.tables import IdempotencyRow, OutboxRow
 
 _PENDING = -1

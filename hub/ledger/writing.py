@@ -15,6 +15,8 @@ from psycopg import AsyncConnection
 from hub.application.batch import WorkingSet
 from hub.domain.entitlement import expenditure
 from hub.ledger import rows
+from hub.ledger.arrays import array_literal, text_array
+from hub.ledger.connection import flush
 
 _WALLET_NEW = "INSERT INTO wallet (issuer, enterprise, last_expiry) SELECT * FROM unnest(%s::text[], %s::text[], %s::date[])"
 
@@ -121,17 +123,12 @@ def _array(items: Iterable[object]) -> str:
     return "{" + ",".join(map(str, items)) + "}"
 
 
-def _texts(items: Iterable[str]) -> str:
-    quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in items)
-    return "{" + ",".join(f'"{item}"' for item in quoted) + "}"
-
-
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _columns(table: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*table, strict=True)]
+def _columns(table: Sequence[tuple[object, ...]]) -> list[str]:
+    return [array_literal(column) for column in zip(*table, strict=True)]
 
 
 async def write(connection: AsyncConnection[Any], ws: WorkingSet) -> None:
@@ -141,6 +138,7 @@ async def write(connection: AsyncConnection[Any], ws: WorkingSet) -> None:
             if table:
                 await connection.execute(statement, [*head, *_columns(table)])
         await connection.execute("NOTIFY outbox" if ws.events else "SELECT")
+        await flush(connection)
         await connection.commit()
 
 
@@ -206,7 +204,7 @@ def _new_redemption(ws: WorkingSet, key: str) -> tuple[object, ...]:
         r.redemption_id, r.wallet.issuer, r.wallet.enterprise, r.order.provider, r.order.order_no, r.acquirer, r.policy_id,
         r.state.value, _json(rows.lines_out(r.lines)), _array(r.line_refunds), r.authorized, r.subsidy, r.refunded,
         r.payee_kind.value, r.payee, r.quota_year, r.authorized_at, r.expires_on, _array(d.note_id for d in r.draws),
-        _texts(d.voucher_no for d in r.draws), _array(d.amount for d in r.draws), r.invoice_no, r.delivered_on, r.window_no,
+        text_array(d.voucher_no for d in r.draws), _array(d.amount for d in r.draws), r.invoice_no, r.delivered_on, r.window_no,
     )  # fmt: skip
 
 
@@ -214,7 +212,7 @@ def _set_redemption(ws: WorkingSet, key: str) -> tuple[object, ...]:
     r = ws.redemptions[key]
     return (
         r.redemption_id, r.state.value, _json(rows.lines_out(r.lines)), _array(r.line_refunds), r.subsidy, r.refunded,
-        _array(d.note_id for d in r.draws), _texts(d.voucher_no for d in r.draws), _array(d.amount for d in r.draws),
+        _array(d.note_id for d in r.draws), text_array(d.voucher_no for d in r.draws), _array(d.amount for d in r.draws),
         r.invoice_no, r.delivered_on, r.window_no,
     )  # fmt: skip
 

@@ -32,6 +32,10 @@ IN_FLIGHT_MAX = 2_048
 HARD_LIMIT_FACTOR = 4
 """gRPC's own limit is this many times ours, so that an oversized message still gets a stable code."""
 
+PENDING_MAX = 16_384
+"""How many calls may wait for this process to look at them. gRPC would cancel what is beyond 1,000, which tells a client nothing; far
+above the bounds below, every call reaches the pipeline and is told OVERLOADED, after what delay to come back, and that nothing happened."""
+
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _Unary = Callable[[bytes, Any], Awaitable[bytes]]
 
@@ -116,6 +120,8 @@ class GrpcServer:
                 ("grpc.keepalive_timeout_ms", 10_000),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
                 ("grpc.so_reuseport", 0),
+                ("grpc.server.max_pending_requests", PENDING_MAX),
+                ("grpc.server.max_pending_requests_hard_limit", PENDING_MAX * 2),
             ],
             maximum_concurrent_rpcs=IN_FLIGHT_MAX * 2,
         )
