@@ -12,6 +12,7 @@ COPY hub hub
 COPY registry registry
 COPY adapters adapters
 COPY proto proto
+COPY data data
 RUN uv sync --frozen --no-dev --no-editable
 
 FROM python:3.11-slim

@@ -144,7 +144,7 @@ async def small_hub(identity: Path, registered: ParticipantDirectory | None = No
     port = server.add_secure_port("localhost:0", server_credentials(identity))
     hub = SmallHub(identity, f"localhost:{port}", web_address, issuer)
     guard = Guard(PeerVerifier(trust), TokenVerifier(verification_keys(identity), issuer.issuer))
-    clearing_pb2_grpc.add_ClearingServiceServicer_to_server(_Clearing(hub, guard), server)
+    clearing_pb2_grpc.add_ClearingServiceServicer_to_server(_Clearing(hub, guard), server)  # type: ignore[abstract]  # it answers one method, which is all it is for
     await server.start()
     try:
         async with web_server(app, identity, bound):

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from hub.divisions import divisions_file
 from hub.domain.divisions import province_of
-
-_FILE = "divisions.csv"
-DEFAULT_FILES = (Path(__file__).resolve().parents[2] / "data" / _FILE, Path(sys.prefix) / "share" / "deltahub" / _FILE)
-"""Where the names are looked for: in a checkout, then where a wheel installs them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +36,7 @@ class DivisionNames:
 
         Raises OSError, ValueError or KeyError where the file cannot be read or is malformed.
         """
-        found = next((file for file in (path, *DEFAULT_FILES) if file is not None and file.is_file()), None)
+        found = divisions_file(path)
         if found is None:
             return cls()
         with found.open(encoding="utf-8", newline="") as file:
