@@ -36,9 +36,7 @@ class Settings(BaseSettings):
         default_factory=lambda: list(province_codes()),
         description="Province-level divisions that take part, as JSON; default: the division data file",
     )
-    divisions_file: Path | None = Field(
-        default=None, description="CSV of division codes and names; default: the one that comes with the hub"
-    )
+    divisions_file: Path | None = Field(default=None, description="CSV of division codes and names; default: the one with the hub")
     partitions: int = Field(default=6, ge=1, description="Partitions of each topic the hub makes")
     make_topics: bool = Field(default=True, description="Make missing topics at start; off where the broker's operator makes them")
     sweep_seconds: float = Field(default=60.0, gt=0, description="Pause between runs of the expiry and TTL sweeps")

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from hub.divisions import DEFAULT_FILES
 from hub.domain.model import State
 from hub.web import formats
 from hub.web.console import OverviewSource
-from hub.web.divisions import DEFAULT_FILES, DivisionNames
+from hub.web.divisions import DivisionNames
 from hub.web.labels import masked, state_label, without_codes
 from hub.web.overview import Flow, Matrix, Obligations, Outbox, Overview
 
