@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import structlog
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, start_http_server
 
 import registry.methods
 from hub.application import enterprises, participants, policies, redemptions, settlement, vouchers
@@ -140,6 +140,9 @@ def ensure_identity(settings: Settings) -> None:
 async def serve(settings: Settings, roles: tuple[str, ...], ready: Callable[[], None] = lambda: None) -> None:
     """Run roles in this process until SIGTERM or SIGINT."""
     ensure_identity(settings)
+    if settings.metrics_address:
+        host, _, port = settings.metrics_address.rpartition(":")
+        start_http_server(int(port), addr=host)
     hub = Hub(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

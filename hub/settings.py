@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     token_issuer: str = Field(default="", description="Public URL of the token endpoint, where it is not https://web_address")
     token_ttl_seconds: int = Field(default=300, ge=1, le=300, description="Life of an access token")
     reflection: bool = Field(default=False, description="Serve gRPC reflection (development only)")
+    metrics_address: str = Field(default="", description="host:port for Prometheus metrics of this process; empty serves none")
     provinces: list[str] = Field(
         default_factory=lambda: list(province_codes()),
         description="Province-level divisions that take part, as JSON; default: the division data file",

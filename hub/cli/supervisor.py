@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 
 from hub.cli.embedded import environment
+from hub.embedded import Lifeline
 from hub.settings import Settings
 
 GROUPS = (("hub",), ("web",), ("relay", "consumer", "scheduler"))
@@ -37,6 +38,7 @@ class Supervisor:
         self._settings = settings
         self._groups = groups
         self._children: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
+        self._lifelines: dict[tuple[str, ...], Lifeline] = {}
         self._stop = threading.Event()
         self._logs = settings.data_dir / "logs"
 
@@ -49,13 +51,19 @@ class Supervisor:
 
     def _spawn(self, group: tuple[str, ...]) -> None:
         with self.log_file(group).open("ab") as sink:
-            self._children[group] = subprocess.Popen(
+            child = subprocess.Popen(
                 [sys.executable, "-m", "hub", "serve", *group],
                 env={**os.environ, **environment(self._settings)},
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
             )
+        previous = self._lifelines.pop(group, None)
+        if previous is not None:
+            previous.disarm()
+        # Should this process be killed hard, its roles must not live on and hold the ports.
+        self._lifelines[group] = Lifeline(child.pid)
+        self._children[group] = child
 
     def log_file(self, group: tuple[str, ...]) -> Path:
         """Where a group's log is."""
@@ -91,6 +99,8 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+        for lifeline in self._lifelines.values():
+            lifeline.disarm()
 
 
 def _serves(settings: Settings) -> bool:

@@ -16,6 +16,7 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=1, max=16, help="Scenarios played at once; default: one a processor, two to four")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, the lines on standard error")] = False,
 ) -> None:
     """Play scenarios, each against a fresh hub through its public API, and say where it does not do what they expect.
 
@@ -28,4 +29,8 @@ def run(
     # The runner brings gRPC, Kafka and PostgreSQL clients along; `--help` does not need them.
     from hub.cli.scenario.runner import run_scenarios
 
+    if as_json:
+        raise typer.Exit(
+            run_scenarios(paths, junit=junit, workers=workers, progress=lambda line: typer.echo(line, err=True), machine=typer.echo)
+        )
     raise typer.Exit(run_scenarios(paths, junit=junit, workers=workers, progress=typer.echo))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -35,6 +36,22 @@ def summary(results: Sequence[Result]) -> str:
     """Return the last line."""
     passed = sum(result.passed for result in results)
     return f"{passed} passed, {len(results) - passed} failed"
+
+
+def as_json(results: Sequence[Result]) -> str:
+    """Return the results as one JSON object."""
+    scenarios = [
+        {
+            "name": result.name,
+            "title": result.title,
+            "passed": result.passed,
+            "seconds": round(result.seconds, 3),
+            "explanation": explanation(result) if not result.passed else [],
+        }
+        for result in results
+    ]
+    passed = sum(result.passed for result in results)
+    return json.dumps({"passed": passed, "failed": len(results) - passed, "scenarios": scenarios}, ensure_ascii=False)
 
 
 def table(rows: Iterable[Sequence[str]]) -> list[str]:

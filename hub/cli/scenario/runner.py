@@ -31,9 +31,17 @@ Understood = tuple[Scenario, Names] | str
 _STARTED_AHEAD = 2
 
 
-def run_scenarios(paths: list[Path], *, junit: Path | None, workers: int | None, progress: Callable[[str], object]) -> int:
+def run_scenarios(
+    paths: list[Path],
+    *,
+    junit: Path | None,
+    workers: int | None,
+    progress: Callable[[str], object],
+    machine: Callable[[str], object] | None = None,
+) -> int:
     """Play the scenarios of files and folders, telling each line of the report to `progress`; return the exit code.
 
+    `machine`, if given, gets one JSON object at the end, and no summary line is told.
     0: all passed; 1: some failed; 2: nothing could be played or written, and standard error says why.
     """
     try:
@@ -52,7 +60,10 @@ def run_scenarios(paths: list[Path], *, junit: Path | None, workers: int | None,
             junit_xml.write(junit, results)
     except (EmbeddedServerError, OSError) as error:
         return _unusable(error)
-    progress(report.summary(results))
+    if machine is not None:
+        machine(report.as_json(results))
+    else:
+        progress(report.summary(results))
     return 0 if all(result.passed for result in results) else 1
 
 
