@@ -38,7 +38,7 @@ test: setup ## Run all tests; ARGS='-k name' picks some
 	$(BIN)/pytest $(ARGS)
 
 .PHONY: check
-check: lint types imports contract drift chart ## Run every check that is no test
+check: lint types imports contract drift docs-drift chart ## Run every check that is no test
 
 .PHONY: lint
 lint: setup ## ruff: faults and format
@@ -62,6 +62,10 @@ contract: $(BUF) ## buf: style of the protobuf contract, and nothing broken sinc
 drift: setup ## proto/gen is what the contract generates
 	tools/check_drift.sh
 
+.PHONY: docs-drift
+docs-drift: setup ## Generated references in docs are what their sources generate
+	$(BIN)/python tools/docs_generate.py --check
+
 .PHONY: chart
 chart: setup $(HELM) ## Helm chart: lint, render and validate
 	tools/check_chart.sh $(HELM) $(BIN)/kubernetes-validate
@@ -70,6 +74,10 @@ chart: setup $(HELM) ## Helm chart: lint, render and validate
 .PHONY: proto
 proto: setup ## Regenerate proto/gen
 	tools/gen_proto.sh
+
+.PHONY: docs
+docs: setup ## Regenerate the references in docs: API, tables, refusals, settings
+	$(BIN)/python tools/docs_generate.py
 
 .PHONY: format
 format: setup ## Put imports and layout in order
