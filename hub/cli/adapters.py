@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    province: Annotated[str, typer.Argument(help="Name or division of the adapter, such as zhejiang or 330000")],
+    province: Annotated[str, typer.Argument(help="Name or division of the adapter, such as 330000; `adapter list` shows both")],
     source: Annotated[Path | None, typer.Option(help="Folder of native files; default: the adapter's samples")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:

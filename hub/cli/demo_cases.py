@@ -108,7 +108,7 @@ async def play(settings: Settings) -> Played:
 
 
 async def _first_case(clients: Platforms) -> Clearing:
-    """19 December 2013: film analysis at the Shanghai polymer centre, fee 8,000 yuan, five notes, 4,800 offset."""
+    """19 December 2013: film analysis at the polymer centre of another province, fee 8,000 yuan, five notes, 4,800 offset."""
     request = registry_pb2.GetProviderRequest(uscc=POLYMER_CENTRE)
     provider = (await clients.call(CHANGXING, "yrd.registry.v1.RegistryService.GetProvider", request)).provider
     return await _clear(clients, "Changxing 2013 首例", CHANGXING, CHANGXING_FIRM, provider, "CX-2013-12-19", FIRST_FEE_FEN)

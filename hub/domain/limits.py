@@ -70,6 +70,7 @@ def limit_amount(snapshot: Snapshot, issuer: str, lines: tuple[Line, ...], today
     if granted.shares == 0:
         result.refusal = RefusalCode.NOTHING_PAYABLE
         return result
+    # The quota year is that of the authorization date, and authorized amounts count as used until released (rules.md A4).
     used = wallet.quota_used.get(today.year, 0) if wallet else 0
     quota_left = policy.annual_cap_fen - used
     room = None if wallet is None else drawable(wallet, today, policy.quota_basis, quota_left)

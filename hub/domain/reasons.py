@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 SCOPE_CLAUSE = "沪科合〔2022〕19号 四(二)"
 INTEGRITY_CLAUSE = "沪科合〔2022〕19号 五(四)"
-TRIAL_CLAUSE = "长兴“科技券”与上海科技资源的跨区域共享 3.1"
+TRIAL_CLAUSE = "长兴“科技券”跨区域共享 3.1"
 
 
 @dataclass(frozen=True, slots=True)
