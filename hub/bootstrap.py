@@ -21,6 +21,7 @@ from hub.application.quoting import Quoting
 from hub.application.simulating import Simulation
 from hub.application.sweeping import Sweeper
 from hub.domain.clock import Clock, SimulatedClock, SystemClock
+from hub.failpoints import arm
 from hub.ledger.committer import GroupCommitter
 from hub.ledger.participants import DatabaseParticipants
 from hub.ledger.quoting import SnapshotReader
@@ -77,6 +78,16 @@ def clock_of(settings: Settings) -> Clock:
     return SimulatedClock(settings.simulated_clock)
 
 
+def arm_failpoints(settings: Settings) -> None:
+    """Arm the failpoints asked for. They stand only beside a development identity, like a virtual clock."""
+    if settings.failpoints and not settings.development:
+        raise ConfigurationError("DELTAHUB_FAILPOINTS is refused beside a production identity (DELTAHUB_IDENTITY_DIR)")
+    try:
+        arm(settings.failpoints)
+    except ValueError as error:
+        raise ConfigurationError(f"DELTAHUB_FAILPOINTS: {error}") from error
+
+
 class Hub:
     """The parts that the roles of one process share."""
 
@@ -85,6 +96,7 @@ class Hub:
             raise ConfigurationError("DELTAHUB_DATABASE_URL is empty and no embedded server was started")
         self.settings = settings
         self.clock = clock_of(settings)
+        arm_failpoints(settings)
         self.metrics = RpcMetrics()
         self.committer = GroupCommitter(settings.database_url, self.clock)
         self.committer.on_batch = self._count_batch

@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     partitions: int = Field(default=6, ge=1, description="Partitions of each topic the hub makes")
     make_topics: bool = Field(default=True, description="Make missing topics at start; off where the broker's operator makes them")
     sweep_seconds: float = Field(default=60.0, gt=0, description="Pause between runs of the expiry and TTL sweeps")
+    failpoints: dict[str, str] = Field(
+        default_factory=dict,
+        description='Places where a rehearsal makes the process die or fail, as JSON such as {"relay.after_mark": "kill:3"}; '
+        "refused beside a production identity",
+    )
     simulated_clock: datetime | None = Field(default=None, description="Start of a virtual clock; refused beside a production identity")
 
     @property

@@ -24,6 +24,7 @@ from hub.codec.outcome import Outcome, refused
 from hub.domain.caller import Caller
 from hub.domain.clock import Clock
 from hub.domain.refusals import Refusal, RefusalCode
+from hub.failpoints import failpoint
 from hub.ledger.connection import connect
 from hub.ledger.loading import load
 from hub.ledger.noteids import NoteIds
@@ -138,14 +139,18 @@ class GroupCommitter:
         raise psycopg.OperationalError(f"gave up after {ATTEMPTS_MAX} attempts")
 
     async def _once(self, connection: AsyncConnection[Any], batch: list[_Item]) -> list[Outcome]:
+        failpoint("committer.before_lock")
         await self._note_ids.refill(connection)
         keys = Keys()
         for item in batch:
             item.command.touch(keys)
         requests = {item.request for item in batch if item.request is not None}
         ws = await load(connection, keys, requests, self._policies, self._clock.now(), self._note_ids.next)
+        failpoint("committer.after_load")
         outcomes = [_decide(item, ws) for item in batch]
+        failpoint("committer.after_decide")
         await write(connection, ws)
+        failpoint("committer.after_commit_before_reply")
         return outcomes
 
     async def _connected(self) -> AsyncConnection[Any]:

@@ -18,6 +18,7 @@ from hub.codec.outcome import Outcome, answer, refused
 from hub.domain.caller import Caller
 from hub.domain.clock import Clock
 from hub.domain.refusals import Refusal, RefusalCode
+from hub.failpoints import failpoint
 from hub.ledger.connection import sqlalchemy_url
 from hub.ledger.tables import IdempotencyRow, OutboxRow
 
@@ -62,6 +63,8 @@ class UnitOfWork:
             if reply is not None:
                 tx.emit(command_outcome(reply, request_id, outcome))
             await self._publish(tx)
+            failpoint("unitofwork.before_commit")
+        failpoint("unitofwork.after_commit")
         return outcome
 
     async def _run(self, tx: Transaction, use_case: UseCase, request: Any) -> Outcome:

@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 
 from hub.application.batch import WorkingSet
 from hub.domain.entitlement import expenditure
+from hub.failpoints import failpoint
 from hub.ledger import rows
 from hub.ledger.arrays import array_literal, text_array
 from hub.ledger.connection import flush
@@ -139,6 +140,7 @@ async def write(connection: AsyncConnection[Any], ws: WorkingSet) -> None:
                 await connection.execute(statement, [*head, *_columns(table)])
         await connection.execute("NOTIFY outbox" if ws.events else "SELECT")
         await flush(connection)
+        failpoint("committer.after_write_before_commit")
         await connection.commit()
 
 

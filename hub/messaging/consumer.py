@@ -26,6 +26,7 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
 
 from hub.domain.clock import Clock, SystemClock
+from hub.failpoints import failpoint
 from hub.messaging.admin import ensure_topics
 from hub.messaging.batch import BatchHandler, BatchOutcome, HandlingLimits, Partition
 from hub.messaging.client import settings_for
@@ -136,7 +137,9 @@ class CommandConsumer:
     async def _handle(self, polled: Mapping[Any, list[Any]]) -> BatchOutcome:
         try:
             outcome = await self._handler.handle(list(itertools.chain.from_iterable(polled.values())))
+            failpoint("consumer.after_handle_before_inbox")
             await self._inbox.record(outcome.handled, outcome.dead, self._clock.now())
+            failpoint("consumer.after_inbox_before_offset_commit")
         except psycopg.Error as error:
             # Without the inbox nothing is known to be done. The whole batch waits and comes again; Kafka itself is not to blame.
             log.warning("the consumer of %s cannot reach its inbox: %r", self._group, error)

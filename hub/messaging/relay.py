@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 
 from hub.domain.clock import Clock, SystemClock
+from hub.failpoints import failpoint
 from hub.messaging.admin import ensure_topics
 from hub.messaging.cloudevents import CloudEvent, encode
 from hub.messaging.metrics import RelayMetrics
@@ -121,8 +122,11 @@ class Relay:
             rows = outbox.unpublished(self._batch_rows)
             self._observe(outbox, rows)
             if rows:
+                failpoint("relay.before_send")
                 self._publish(rows)
+                failpoint("relay.after_send_before_mark")
                 outbox.mark_published([row.seq for row in rows], self._clock.now())
+                failpoint("relay.after_mark")
         except psycopg.Error:
             self._drop_outbox()
             self._count_failure("postgresql")
