@@ -1,0 +1,126 @@
+"""The process dies at each step of committer, unit of work, relay and consumer: nothing lost, doubled or half-done (design property 7)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from hub.failpoints import PLACES
+from hub.ledger.audit import audit
+from hub.messaging.cloudevents import CloudEvent, encode
+from hub.messaging.topics import in_topic
+from tests.fixtures import delta
+from tests.fixtures import messaging as exchange
+from tests.fixtures.forked import DOORS, ForkedHub, Ground
+from tests.fixtures.hub import RunningHub
+from tests.fixtures.seeds import SEED
+from tests.fixtures.told import last_states, told
+from tests.fixtures.traffic import Traffic
+from tests.support_usecases import credit_code
+from yrd.clearing.v1 import clearing_pb2
+from yrd.events.v1 import events_pb2
+from yrd.participant.v1 import participant_pb2
+
+# Far enough into the stream that there are answers to be lost.
+_HITS = {"committer": 15, "unitofwork": 4, "relay": 3}
+_COMMANDS = 40
+_AFTERWARDS = 40
+
+
+class Stream(Traffic):
+    """Traffic that registers a firm now and then: what does not pass the committer passes the unit of work."""
+
+    async def _work(self, number: int) -> None:
+        enterprise = delta.firm(credit_code(1_000 + number, "91330522"), delta.CHANGXING)
+        register = participant_pb2.RegisterEnterpriseRequest(request_id=delta.request_id(), enterprise=enterprise)
+        await self._ask(delta.CHANGXING, f"{delta.ENTERPRISES}.RegisterEnterprise", register)
+        await super()._work(number)
+
+    def firms(self) -> set[str]:
+        """Return the firms whose registration was acknowledged."""
+        return {
+            asked.request.enterprise.uscc for asked in self.asked if isinstance(asked.request, participant_pb2.RegisterEnterpriseRequest)
+        }
+
+
+def _places(*parts: str) -> list[str]:
+    return [place for place in PLACES if place.partition(".")[0] in parts]
+
+
+@pytest.mark.parametrize("place", _places("committer", "unitofwork", "relay"))
+async def test_killed_under_traffic(place: str, ground: Ground) -> None:
+    with ground.database() as uri:
+        armed = json.dumps({place: f"kill:{_HITS[place.partition('.')[0]]}"})
+        async with ground.hub(uri, *DOORS, "relay", FAILPOINTS=armed) as hub:
+            stream = Stream(hub, ground.wallets, SEED)
+            async with stream.flowing():
+                await _killed_and_restarted(hub)
+                await stream.nothing_lost()
+                await stream.more(_AFTERWARDS)
+            await stream.settled_exactly()
+            known = exchange.query(uri, "SELECT uscc FROM enterprise WHERE uscc LIKE '9133052200000%'")
+            assert stream.firms() <= {row[0] for row in known}
+            events = await asyncio.to_thread(told, ground.bootstrap, hub.process.prefix, uri)
+            states = last_states(events)
+            assert {state.redemption_id for state in states} == set(stream.redemptions)
+            assert all(state == stream.redemptions[state.redemption_id] for state in states)
+
+
+async def _killed_and_restarted(hub: RunningHub) -> None:
+    process = hub.process
+    assert isinstance(process, ForkedHub)
+    await exchange.until(lambda: not process.running, "the process to kill itself")
+    del process.settings["FAILPOINTS"]
+    await asyncio.to_thread(process.restart)
+
+
+@pytest.mark.parametrize("place", _places("consumer"))
+async def test_killed_between_inbox_and_offsets(place: str, ground: Ground) -> None:
+    with ground.database() as uri:
+        async with ground.hub(uri, *DOORS, "relay", "consumer", FAILPOINTS=json.dumps({place: "kill"})) as hub:
+            sent = _commands(ground)
+            topic = in_topic(hub.process.prefix, delta.SHANGHAI)
+            await asyncio.to_thread(exchange.send, ground.bootstrap, topic, [encode(command) for command in sent.values()])
+            await _killed_and_restarted(hub)
+            await exchange.until(lambda: _handled(uri) == len(sent), "every command to be handled")
+            events = await asyncio.to_thread(told, ground.bootstrap, hub.process.prefix, uri)
+            _one_outcome_each(sent, events, uri)
+            report = await audit(uri)
+            assert report.clean, report.differences
+
+
+def _commands(ground: Ground) -> dict[str, CloudEvent]:
+    commands = {}
+    for number in range(_COMMANDS):
+        wallet = ground.wallets[number % len(ground.wallets)]
+        request = delta.authorize(wallet.issuer, wallet.enterprise, delta.SHANGHAI_LAB, f"HT-{number}", 60_000)
+        commands[str(number)] = CloudEvent(
+            id=str(number),
+            source="//platform.test",
+            type=f"{delta.CLEARING}.Authorize",
+            time=exchange.AT,
+            data=request.SerializeToString(),
+            key=wallet.enterprise,
+        )
+    return commands
+
+
+def _handled(uri: str) -> int:
+    return int(exchange.query(uri, "SELECT count(*) FROM inbox")[0][0])
+
+
+def _one_outcome_each(sent: dict[str, CloudEvent], events: dict[str, list[CloudEvent]], uri: str) -> None:
+    """Every command was answered, again with the same bytes where it was answered again, and had one effect."""
+    answers: dict[str, set[bytes]] = {}
+    for event in events["310000.out"]:
+        if event.type == events_pb2.CommandOutcome.DESCRIPTOR.full_name:
+            outcome = events_pb2.CommandOutcome.FromString(event.data)
+            answers.setdefault(outcome.source_id, set()).add(event.data)
+            redemption = clearing_pb2.AuthorizeResponse.FromString(outcome.response).redemption
+            assert redemption.state == clearing_pb2.REDEMPTION_STATE_AUTHORIZED
+    assert set(answers) == set(sent)
+    assert all(len(bodies) == 1 for bodies in answers.values())
+    orders = exchange.query(uri, "SELECT order_no FROM redemption")
+    assert sorted(row[0] for row in orders) == sorted(f"HT-{number}" for number in range(_COMMANDS))
