@@ -11,9 +11,8 @@ from functools import partial
 from typing import Any
 
 import structlog
-from prometheus_client import REGISTRY, start_http_server
+from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 
-import registry.methods
 from hub.application import enterprises, participants, policies, redemptions, settlement, vouchers
 from hub.application.dispatch import Dispatcher
 from hub.application.methods import Handle, build_methods, ledger_methods
@@ -34,6 +33,7 @@ from hub.security.participants import DevelopmentParticipants, ParticipantDirect
 from hub.security.tokens import TokenIssuer
 from hub.security.trust import TrustStore
 from hub.settings import Settings
+from registry import methods as pool
 from yrd.clearing.v1 import clearing_pb2
 from yrd.credit.v1 import credit_pb2
 from yrd.participant.v1 import participant_pb2
@@ -91,13 +91,14 @@ def arm_failpoints(settings: Settings) -> None:
 class Hub:
     """The parts that the roles of one process share."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, registry: CollectorRegistry = REGISTRY) -> None:
         if not settings.database_url:
             raise ConfigurationError("DELTAHUB_DATABASE_URL is empty and no embedded server was started")
         self.settings = settings
         self.clock = clock_of(settings)
         arm_failpoints(settings)
-        self.metrics = RpcMetrics()
+        self.registry = registry
+        self.metrics = RpcMetrics(registry)
         self.committer = GroupCommitter(settings.database_url, self.clock)
         self.committer.on_batch = self._count_batch
         self.unit_of_work = UnitOfWork(settings.database_url, self.clock)
@@ -117,7 +118,7 @@ class Hub:
             **vouchers.METHODS,
             **redemptions.METHODS,
             **settlement.METHODS,
-            **registry.methods.METHODS,
+            **pool.METHODS,
         }
         special: dict[str, Handle] = {"yrd.clearing.v1.ClearingService.Quote": Quoting(self.snapshots).handle}
         services = list(_SERVICES)
@@ -250,7 +251,7 @@ async def _start_web(hub: Hub, stack: AsyncExitStack) -> None:
             trust=trust,
             keys=verification_keys(identity),
             probes=probes,
-            registry=REGISTRY,
+            registry=hub.registry,
             viewer_guard=anyone if settings.development else coordinators(guard, SystemClock()),
             divisions_file=settings.divisions_file,
             hsts=not settings.development,
@@ -308,7 +309,7 @@ async def _start_relay(hub: Hub, stack: AsyncExitStack) -> None:
         source=SOURCE,
         client_config=settings.kafka_config,
         plan=hub.topics() if settings.make_topics else None,
-        metrics=RelayMetrics(),
+        metrics=RelayMetrics(hub.registry),
     )
     stop = threading.Event()
     thread = threading.Thread(target=relay.run, args=(stop,), name="relay", daemon=True)
@@ -334,7 +335,7 @@ async def _start_consumer(hub: Hub, stack: AsyncExitStack) -> None:
         port=InboundCommands(hub.dispatcher),
         client_config=settings.kafka_config,
         make_topics=settings.make_topics,
-        metrics=ConsumerMetrics(),
+        metrics=ConsumerMetrics(hub.registry),
     )
     stop = asyncio.Event()
     running = asyncio.create_task(consumer.run(stop))

@@ -12,7 +12,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from hub.application.commands import Committer
 from hub.application.methods import Ledger, Method, Mutation, Query, Special
 from hub.application.runner import Runner
-from hub.codec.events import Reply
+from hub.codec.events import Reply, command_outcome
 from hub.codec.fields import Fields
 from hub.codec.outcome import Outcome, refused
 from hub.domain.caller import Caller
@@ -32,7 +32,7 @@ class Dispatcher:
         method = self.methods[name]
         request = parse(method.request, payload)
         if isinstance(request, Refusal):
-            return refused(request)
+            return await self._refuse(request, reply)
         if isinstance(method, Query):
             return await self._runner.query(method.use_case, caller, request)
         if isinstance(method, Special) and not method.access.mutation:
@@ -40,7 +40,7 @@ class Dispatcher:
         fields = Fields()
         request_id = fields.uuid("request_id", request.request_id)
         if fields.refusal is not None:
-            return refused(fields.refusal)
+            return await self._refuse(fields.refusal, reply, request.request_id)
         return await self._mutate(method, request, caller, request_id, reply)
 
     async def _mutate(self, method: Method, request: Any, caller: Caller, request_id: str, reply: Reply | None) -> Outcome:
@@ -52,8 +52,15 @@ class Dispatcher:
         assert isinstance(method, Ledger)
         command = method.decode(request)
         if isinstance(command, Refusal):
-            return refused(command)
+            return await self._refuse(command, reply, request_id)
         return await self._committer.submit(command, caller, request_id=request_id, digest=fingerprint, reply=reply)
+
+    async def _refuse(self, refusal: Refusal, reply: Reply | None, request_id: str = "") -> Outcome:
+        """Refuse what never reaches a transaction; who sent it over Kafka is told all the same."""
+        outcome = refused(refusal)
+        if reply is not None:
+            await self._runner.publish([command_outcome(reply, request_id, outcome)])
+        return outcome
 
 
 def digest(name: str, request: Message) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from hub.application.transaction import UseCase
-from hub.codec.events import Reply
+from hub.codec.events import Event, Reply
 from hub.codec.outcome import Outcome
 from hub.domain.caller import Caller
 
@@ -15,6 +15,10 @@ class Runner(Protocol):
 
     async def query(self, use_case: UseCase, caller: Caller, request: Any) -> Outcome:
         """Answer a query."""
+        ...
+
+    async def publish(self, events: list[Event]) -> None:
+        """Leave events in the outbox, in a transaction of their own."""
         ...
 
     async def mutate(

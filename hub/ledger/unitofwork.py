@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hub.application.transaction import Transaction, UseCase
-from hub.codec.events import Reply, command_outcome
+from hub.codec.events import Event, Reply, command_outcome
 from hub.codec.outcome import Outcome, answer, refused
 from hub.domain.caller import Caller
 from hub.domain.clock import Clock
@@ -62,10 +63,15 @@ class UnitOfWork:
                 await self._record(tx, request_id, outcome)
             if reply is not None:
                 tx.emit(command_outcome(reply, request_id, outcome))
-            await self._publish(tx)
+            await self._publish(session, tx.events, tx.now)
             failpoint("unitofwork.before_commit")
         failpoint("unitofwork.after_commit")
         return outcome
+
+    async def publish(self, events: list[Event]) -> None:
+        """Leave events in the outbox, in a transaction of their own."""
+        async with AsyncSession(self.engine) as session, session.begin():
+            await self._publish(session, events, self._clock.now())
 
     async def _run(self, tx: Transaction, use_case: UseCase, request: Any) -> Outcome:
         savepoint = await tx.session.begin_nested()
@@ -107,11 +113,11 @@ class UnitOfWork:
             .values(status=outcome.status, body=outcome.body)
         )
 
-    async def _publish(self, tx: Transaction) -> None:
-        if not tx.events:
+    async def _publish(self, session: AsyncSession, events: list[Event], now: datetime) -> None:
+        if not events:
             return
-        await tx.session.execute(insert(OutboxRow).values([{**event._asdict(), "occurred_at": tx.now} for event in tx.events]))
-        await tx.session.execute(text("NOTIFY outbox"))
+        await session.execute(insert(OutboxRow).values([{**event._asdict(), "occurred_at": now} for event in events]))
+        await session.execute(text("NOTIFY outbox"))
 
 
 @dataclass(frozen=True, slots=True)

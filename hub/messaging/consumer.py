@@ -23,7 +23,7 @@ from uuid import UUID
 
 import psycopg
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
+from kafka.errors import KafkaError
 
 from hub.domain.clock import Clock, SystemClock
 from hub.failpoints import failpoint
@@ -52,7 +52,6 @@ _CONFIG: Mapping[str, Any] = {
 _COMMIT_MS_MAX = 10_000
 _METADATA_SECONDS_MAX = 5.0
 _METADATA_POLL_SECONDS = 0.1
-_LOST_MEMBERSHIP = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +195,7 @@ class CommandConsumer:
         try:
             # Committed at once, or a change of members would bring the old position back.
             self._kafka.commit({partition: OffsetAndMetadata(0, "", -1) for partition in due}, timeout_ms=_COMMIT_MS_MAX)
-        except _LOST_MEMBERSHIP:
+        except KafkaError:
             return due
         for partition in due:
             self._kafka.seek(partition, 0)
@@ -209,9 +208,11 @@ class CommandConsumer:
         try:
             offsets = {TopicPartition(*place): OffsetAndMetadata(offset, "", -1) for place, offset in positions.items()}
             self._kafka.commit(offsets, timeout_ms=_COMMIT_MS_MAX)
-        except _LOST_MEMBERSHIP as error:
-            # Another member has the partitions now and reads the batch again; the inbox tells it what is done.
-            log.warning("offsets of %d partitions went to another member: %r", len(positions), error)
+        except KafkaError as error:
+            # Whoever has the partitions next (this member, with its next batch, or another) commits more or reads the batch again, and
+            # the inbox tells it what is done. Leaving the group for this would only make everybody wait.
+            log.warning("offsets of %d partitions were not committed: %r", len(positions), error)
+            self._count_failure("kafka")
         for place in ends:
             if place in outcome.stuck:
                 self._hold(place, outcome.stuck[place])
