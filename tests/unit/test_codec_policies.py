@@ -134,6 +134,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("validity_months", {"validity_months": -1}),
     ("prefund_fen", {"denomination_fen": 100, "prefund_fen": 150}),
     ("prefund_fen", {"prefund_fen": -1}),
+    ("annual_cap_fen", {"annual_cap_fen": 0}),
     ("annual_cap_fen", {"annual_cap_fen": MAX_FEN + 1}),
     ("annual_issue_cap_fen", {"annual_issue_cap_fen": -1}),
     ("per_order_cap_fen", {"per_order_cap_fen": MAX_FEN + 1}),
