@@ -37,6 +37,13 @@ async def test_the_first_voucher_clears_and_may_be_run_again(live_hub: RunningHu
         assert "captured    4800.00 yuan, CLEARED" in said
 
 
+async def test_a_command_over_kafka_comes_back_with_its_outcome(live_hub: RunningHub) -> None:
+    hub = live_hub.process
+    said = await _run(sys.executable, str(EXAMPLES / "kafka_command.py"), hub.bootstrap, hub.prefix)
+    assert "sent     yrd.participant.v1.EnterpriseService.RegisterEnterprise" in said
+    assert "done     91330522MA2B12343A" in said
+
+
 async def test_the_service_config_is_one_that_grpc_takes(live_hub: RunningHub) -> None:
     hub = live_hub.process
     text = (EXAMPLES / "service-config.json").read_text()
