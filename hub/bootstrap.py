@@ -355,8 +355,9 @@ async def _start_scheduler(hub: Hub, stack: AsyncExitStack) -> None:
                 swept = await hub.sweeper.sweep()
                 if any(swept):
                     log.info("swept", authorizations=swept.authorizations, vouchers=swept.vouchers)
-            except OSError as error:
-                log.warning("sweep_failed", error=type(error).__name__)
+            except Exception:
+                # An outage is no reason to end the process, with all the roles it has: what is due is still due at the next sweep.
+                log.exception("sweep_failed")
             await asyncio.sleep(hub.settings.sweep_seconds)
 
     await stack.enter_async_context(_task(run()))
