@@ -37,6 +37,10 @@ demo: setup ## Start everything here and play it through; ONCE=1 ends afterwards
 test: setup ## Run all tests; ARGS='-k name' picks some
 	$(BIN)/pytest $(ARGS)
 
+.PHONY: bench
+bench: setup ## Benchmarks, with the machine's own ceilings beside them; ARGS='--seconds 5' for a short one
+	$(BIN)/python -m tests.bench $(ARGS)
+
 .PHONY: check
 check: lint types imports contract drift docs-drift chart ## Run every check that is no test
 
