@@ -56,7 +56,9 @@ async def register_enterprise(tx: Transaction, request: pb.RegisterEnterpriseReq
 
 def _read(message: pb.Enterprise, fields: Fields, at: str = "enterprise") -> dict[str, Any]:
     kind = fields.enum(f"{at}.kind", message.kind, enums.KIND_IN)
-    if (message.sme_no or kind is EnterpriseKind.TECH_SME) and not _SME_NO.fullmatch(message.sme_no):
+    # A kind that could not be read is a placeholder: it asks for no number.
+    needs_number = message.kind in enums.KIND_IN and kind is EnterpriseKind.TECH_SME
+    if (message.sme_no or needs_number) and not _SME_NO.fullmatch(message.sme_no):
         fields.wrong(f"{at}.sme_no", "must be an SME registration number of 18 characters; TECH_SME needs one")
     before = len(fields.violations)
     since = fields.optional_date(f"{at}.sme_valid_from", message.sme_valid_from)

@@ -41,15 +41,15 @@ def side(caller: Caller) -> tuple[str, dict[str, object]]:
 
 async def list_redemptions(tx: Transaction, request: pb.ListRedemptionsRequest) -> pb.ListRedemptionsResponse | Refusal:
     """List redemptions of the caller's side, newest first. Pages are keyset positions, so they stay correct while data changes."""
-    page = read_page(request.page_size, request.page_token, datetime.fromisoformat, UUID)
-    if isinstance(page, Refusal):
-        return page
     condition, parameters = side(tx.caller)
-    conditions = [condition]
+    conditions, fields = [condition], Fields()
     for name in ("issuer", "acquirer"):
         if value := getattr(request, name):
             conditions.append(f"r.{name} = :{name}")
-            parameters[name] = value
+            parameters[name] = fields.division(name, value)
+    page = fields.refusal or read_page(request.page_size, request.page_token, datetime.fromisoformat, UUID)
+    if isinstance(page, Refusal):
+        return page
     if request.state:
         state = enums.STATE_IN.get(request.state)
         if state is None:

@@ -277,6 +277,7 @@ class DeadLetterRow(SQLModel, table=True):
     """A record that no retry can help."""
 
     __tablename__ = "dead_letter"
+    __table_args__ = (Index("dead_letter_record", "topic", "partition", "record_offset"),)
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     topic: str = Field(sa_type=Text)
