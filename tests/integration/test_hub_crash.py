@@ -67,7 +67,7 @@ async def test_sigkill_of_the_database(private_postgres: GuardedPostgres, embedd
     async with open_hub(uri, embedded_kafka.bootstrap, tmp_path) as hub:
         traffic = await open_traffic(hub, seed=2)
         async with traffic.flowing():
-            for _ in range(3):
+            for _ in range(2):
                 await traffic.more(100)
                 await asyncio.to_thread(_kill_and_start, private_postgres)
                 await traffic.nothing_lost()
