@@ -6,7 +6,9 @@ from alembic import context
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
-import registry.tables  # noqa: F401  (the pool's tables join the same metadata)
+# Both packages' tables join SQLModel's metadata when they are imported; nothing else is wanted of them.
+import hub.ledger.tables  # noqa: F401
+import registry.tables  # noqa: F401
 
 
 def _run(connection: Connection) -> None:

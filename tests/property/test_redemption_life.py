@@ -122,7 +122,9 @@ class RedemptionLife(RuleBasedStateMachine):
         assert [(draw.note_id, draw.amount) for draw in redemption.draws] == drawn
         assert made.breakdown.vouchers_used == len(drawn)
         assert self.ledger.wallet(*command.wallet).quota_used[self.today.year] <= policy.annual_cap_fen
-        others = twin.rows.orders[command.order].total if command.order in twin.rows.orders else 0
+        known = twin.rows.orders.get(command.order)
+        others = known.total if known else 0
+        assert known is None or (known.enterprise == command.wallet.enterprise and (known.lines == command.lines or not others))
         pays = sum(line.amount_fen for line in command.lines) - (0 if policy.mode == "POST_SUBSIDY" else others + expected.amount)
         assert made.breakdown.enterprise_pays_fen == pays
 
@@ -136,6 +138,8 @@ class RedemptionLife(RuleBasedStateMachine):
         outcome = self._run(item)
         for key, now in self.ledger.rows.redemptions.items():
             was = before.rows.redemptions[key]
+            if was.state is State.AUTHORIZED and now.delivered_on:
+                self._captured(before, key)
             if was.draws != now.draws:
                 self._gave_back(before, key)
             if now.line_refunds and was.line_refunds and was.line_refunds != now.line_refunds and outcome.ok:
@@ -160,6 +164,14 @@ class RedemptionLife(RuleBasedStateMachine):
                 assert new.available <= old.available and new.returned - old.returned >= part
             elif policy.residual == "RETAIN":
                 assert new.available - old.available == part
+
+    def _captured(self, before: Ledger, key: str) -> None:
+        """C1 on the final lines."""
+        was, now = before.rows.redemptions[key], self.ledger.rows.redemptions[key]
+        committed = before.rows.orders[now.order].committed
+        entitled = reference.entitled(before.rows.policies[now.policy_id], now.lines, committed[now.wallet.issuer] - was.subsidy)
+        spent = sum(line.amount_fen for line in now.lines) - (sum(committed.values()) - was.subsidy)
+        assert 0 < now.subsidy == min(was.authorized, entitled, spent)
 
     def _refunded(self, before: Ledger, key: str) -> None:
         """C7 and O2, from the lines that remain."""
