@@ -12,7 +12,8 @@ from psycopg.waiting import Ready, Wait
 
 CONNECT_SECONDS = 5
 
-_OPTIONS = "-c timezone=UTC -c synchronous_commit=on -c idle_in_transaction_session_timeout=60s -c statement_timeout=60s"
+# Every statement of a batch is a lookup by key: a plan that reads a whole table is never right, however small the table still is.
+_OPTIONS = "-c enable_seqscan=off -c timezone=UTC -c synchronous_commit=on -c idle_in_transaction_session_timeout=60s -c statement_timeout=60s"
 
 
 async def flush(connection: AsyncConnection[Any]) -> None:

@@ -76,7 +76,7 @@ WHERE application_id = ANY(%s::uuid[]) ORDER BY application_id /*lock*/"""
 _VOUCHERS = f"""
 SELECT {rows.VOUCHER_COLUMNS} FROM voucher
 WHERE (issuer, enterprise) IN ({_TOUCHED_WALLETS})
-  AND (available > 0 OR reserved > 0 OR note_id IN (
+  AND (available > 0 OR note_id IN (
     SELECT unnest(draw_notes) FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[]))
     OR (issuer, voucher_no) IN (SELECT * FROM unnest(%(number_issuers)s::text[], %(numbers)s::text[])))
 ORDER BY expires_on, voucher_no"""
@@ -87,14 +87,16 @@ _ENTERPRISES = f"""
 SELECT e.uscc, e.name, e.division, e.kind, e.sme_no, e.sme_valid_from, e.sme_valid_until, e.staff,
   (SELECT min(n.since) FROM registry.negative_list AS n
    WHERE n.enterprise = e.uscc AND n.since <= %(today)s AND (n.until IS NULL OR n.until > %(today)s))
-FROM enterprise AS e WHERE e.uscc = ANY(%(uscc)s) OR e.uscc IN (SELECT t.enterprise FROM ({_TOUCHED_WALLETS}) AS t(issuer, enterprise))"""
+FROM enterprise AS e
+WHERE e.uscc IN (SELECT t.enterprise FROM ({_TOUCHED_WALLETS}) AS t(issuer, enterprise) UNION SELECT unnest(%(uscc)s::text[]))"""
 
 _PROVIDERS = """
 SELECT p.uscc, p.name, p.home, p.categories, p.admitted_on, p.rating,
   (SELECT min(s.since) FROM registry.suspension AS s
    WHERE s.provider = p.uscc AND s.since <= %(today)s AND (s.until IS NULL OR s.until > %(today)s))
 FROM registry.provider AS p
-WHERE p.uscc = ANY(%(uscc)s) OR p.uscc IN (SELECT provider FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[]))"""
+WHERE p.uscc IN (
+  SELECT unnest(%(uscc)s::text[]) UNION SELECT provider FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[]))"""
 
 _RECOGNITIONS = """
 SELECT issuer, provider, valid_from, valid_until, agreement FROM registry.recognition
