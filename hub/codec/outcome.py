@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from google.protobuf import any_pb2, duration_pb2
@@ -16,6 +17,9 @@ from yrd.common.v1 import refusal_pb2
 
 DOMAIN = "yrd"
 RETRY_AFTER_SECONDS = 1
+
+STATUS_BYTES_MAX = 6_000
+"""Largest status of a refusal. It travels as metadata, of which gRPC takes 8 KiB by default: of more a client sees nothing at all."""
 
 
 class Outcome(NamedTuple):
@@ -49,7 +53,28 @@ def refusal_message(refusal: Refusal) -> refusal_pb2.Refusal:
 
 
 def refused(refusal: Refusal) -> Outcome:
-    """Return the outcome of a refusal: a status with ErrorInfo, the fields at fault, and the refusal in full."""
+    """Return the outcome of a refusal: a status with ErrorInfo, the fields at fault, and the refusal in full.
+
+    Of very many wrong fields or reasons only the first are told; ErrorInfo then says under `left_out` how many are not.
+    """
+    status, fields, steps = _status(refusal), len(refusal.violations), len(refusal.reasons)
+    while status.ByteSize() > STATUS_BYTES_MAX and (fields > 1 or steps > 0):
+        fields, steps = max(fields // 2, 1), steps // 2
+        status = _status(_shortened(refusal, fields, steps))
+    return Outcome(status.code, status.SerializeToString(deterministic=True))
+
+
+def _shortened(refusal: Refusal, fields: int, steps: int) -> Refusal:
+    left_out = len(refusal.violations[fields:]) + len(refusal.reasons[steps:])
+    return replace(
+        refusal,
+        violations=refusal.violations[:fields],
+        reasons=refusal.reasons[:steps],
+        metadata=(*refusal.metadata, ("left_out", str(left_out))),
+    )
+
+
+def _status(refusal: Refusal) -> status_pb2.Status:
     number = int(StatusCode[refusal.entry.grpc_status].value[0])
     details = [error_details_pb2.ErrorInfo(reason=refusal.code.value, domain=DOMAIN, metadata=dict(refusal.metadata))]
     packed: list[Message] = [*details, refusal_message(refusal)]
@@ -64,8 +89,7 @@ def refused(refusal: Refusal) -> Outcome:
         )
     if refusal.code is RefusalCode.OVERLOADED:
         packed.append(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=RETRY_AFTER_SECONDS)))
-    status = status_pb2.Status(code=number, message=f"{refusal.code.value}: {refusal.en}", details=[_pack(item) for item in packed])
-    return Outcome(number, status.SerializeToString(deterministic=True))
+    return status_pb2.Status(code=number, message=f"{refusal.code.value}: {refusal.en}", details=[_pack(item) for item in packed])
 
 
 def _pack(message: Message) -> any_pb2.Any:

@@ -9,7 +9,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 
 from hub.codec import encode, events
-from hub.codec.outcome import answer, refusal_of, refused
+from hub.codec.outcome import STATUS_BYTES_MAX, answer, refusal_of, refused
 from hub.domain.model import Redemption, State
 from hub.domain.reasons import Reason
 from hub.domain.refusals import Refusal, RefusalCode, Violation
@@ -50,6 +50,20 @@ def test_wrong_fields_travel_twice_for_machines_of_both_kinds() -> None:
     assert any(detail.Unpack(bad) for detail in status.details if detail.TypeName() == "google.rpc.BadRequest")
     assert [(item.field, item.description) for item in bad.field_violations] == [("a", "must be b"), ("c", "must be d")]
     assert [item.field for item in refusal_of(refused(refusal)).violations] == ["a", "c"]
+
+
+def test_a_refusal_always_fits_into_what_a_client_takes() -> None:
+    """As metadata: of more than 8 KiB gRPC's clients show nothing, not even the code."""
+    many = tuple(Violation(f"items[{number}].enterprise", "must be a code") for number in range(1_000))
+    steps = tuple(Reason("A1", f"第 {number} 行", f"line {number}") for number in range(1_000))
+    outcome = refused(Refusal(RefusalCode.INVALID_ARGUMENT, steps, many, (("field", many[0].field),)))
+    assert len(outcome.body) <= STATUS_BYTES_MAX
+    told = refusal_of(outcome)
+    assert [item.field for item in told.violations] == [item.field for item in many[: len(told.violations)]] != []
+    info = error_details_pb2.ErrorInfo()
+    assert status_pb2.Status.FromString(outcome.body).details[0].Unpack(info)
+    assert info.metadata["field"] == many[0].field
+    assert int(info.metadata["left_out"]) == 2_000 - len(told.violations) - len(told.reasons)
 
 
 def test_overload_says_when_to_come_again() -> None:

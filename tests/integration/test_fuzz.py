@@ -1,0 +1,159 @@
+"""Every RPC with mutated messages, as several callers: an answer with a stable code, never UNKNOWN or INTERNAL, and right books."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pool
+from google.protobuf.message_factory import GetMessageClass
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from hub.domain.caller import Role
+from hub.domain.divisions import COORDINATION
+from hub.ledger.audit import audit
+from hub.security.access import access_rules
+from tests.fixtures import delta
+from tests.fixtures import messaging as exchange
+from tests.fixtures.forked import DOORS, Ground
+from tests.fixtures.hub import RunningHub
+from tests.fixtures.mutants import Known, known_values, requests
+from tests.fixtures.seeds import FUZZ_EXAMPLES, SEED
+from tests.fixtures.traffic import Traffic
+from yrd.settlement.v1 import settlement_pb2
+from yrd.voucher.v1 import voucher_pb2
+
+_PLATFORMS = (delta.CHANGXING, delta.ZHEJIANG, delta.JIANGSU, delta.SHANGHAI, delta.ANHUI)
+_CLOCK = "yrd.simulation.v1.SimulationService.AdvanceClock"
+_METHODS = sorted(path[1:].replace("/", ".") for path in access_rules())
+# What a healthy hub may answer. UNAVAILABLE is not among them: it would make a client send the same bad message for ever.
+_ANSWERS = {
+    grpc.StatusCode.OK,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.ALREADY_EXISTS,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+}
+_SETTINGS = settings(
+    max_examples=FUZZ_EXAMPLES,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
+
+
+@dataclass(slots=True)
+class Target:
+    """A hub with something of everything on it, and what it knows."""
+
+    hub: RunningHub
+    uri: str
+    known: Known
+
+    async def hit(self, who: str, method: str, payload: bytes) -> None:
+        """Send bytes and judge the answer."""
+        answer = await (await self.hub.wire(who)).send(method, payload)
+        # For `--hypothesis-show-statistics`: whether the messages get anywhere.
+        event(answer.code or answer.status.name)
+        assert self.hub.process.running, f"{method} as {who} ended the hub: {payload!r}"
+        assert answer.status in _ANSWERS, f"{method} as {who}: {answer.status.name} {answer.code} {answer.text}: {payload!r}"
+        if answer.ok:
+            response = descriptor_pool.Default().FindMethodByName(method).output_type
+            GetMessageClass(response).FromString(answer.body)
+        else:
+            assert answer.code, f"{method} as {who}: {answer.status.name} without a code, {answer.text}: {payload!r}"
+
+    async def still_right(self) -> None:
+        """The books are right, everything that was to be told can be told, and nothing failed unforeseen."""
+        report = await audit(self.uri)
+        assert report.clean, report.differences
+        await exchange.until(lambda: exchange.unpublished(self.uri) == 0, "everything to be published")
+        assert self.hub.process.running
+        log = self.hub.process.log_text()
+        assert "command_failed" not in log and "Traceback" not in log
+
+
+@pytest.fixture(scope="module")
+async def target(ground: Ground) -> AsyncIterator[Target]:
+    with ground.database() as uri:
+        async with ground.hub(uri, *DOORS, "relay") as hub:
+            yield Target(hub, uri, await _furnish(hub, ground))
+
+
+async def _furnish(hub: RunningHub, ground: Ground) -> Known:
+    """Let something of everything happen, and return what one can name of it."""
+    traffic = Traffic(hub, ground.wallets, SEED)
+    async with traffic.flowing():
+        await traffic.more(60)
+    firms = [wallet.enterprise for wallet in ground.wallets]
+    apply = voucher_pb2.ApplyForVouchersRequest(
+        issuer=delta.CHANGXING, enterprise=firms[0], kind=voucher_pb2.APPLICATION_KIND_TOP_UP, amount_fen=10_000
+    )
+    application = (await hub.call(delta.CHANGXING, f"{delta.VOUCHERS}.ApplyForVouchers", apply)).application
+    close = settlement_pb2.CloseWindowRequest(issuers=[delta.CHANGXING, delta.ZHEJIANG])
+    window = (await hub.call(COORDINATION, f"{delta.SETTLEMENT}.CloseWindow", close)).window
+    states = list({redemption.state: redemption.redemption_id for redemption in traffic.redemptions.values()}.values())
+    numbers = [row[0] for row in exchange.query(hub.process.database_url, "SELECT voucher_no FROM voucher ORDER BY 1 LIMIT 5")]
+    return known_values(
+        enterprise=firms,
+        uscc=[*firms, *delta.LABS],
+        redemption_id=[*states, *list(traffic.redemptions)[:5]],
+        application_id=[application.application_id],
+        window_id=[window.window_id],
+        voucher_no=numbers,
+    )
+
+
+def _callers(method: str) -> tuple[str, ...]:
+    roles = access_rules()[f"/{method.rpartition('.')[0]}/{method.rpartition('.')[2]}"].roles
+    # Mostly those who may; somebody else now and then.
+    return (*(_PLATFORMS if Role.PLATFORM in roles else ()), *((COORDINATION,) * 3 if Role.COORDINATOR in roles else ()), delta.SUZHOU)
+
+
+@pytest.mark.parametrize("method", [method for method in _METHODS if method != _CLOCK])
+@_SETTINGS
+@given(data=st.data())
+async def test_mutated_messages(method: str, target: Target, data: st.DataObject) -> None:
+    kind = descriptor_pool.Default().FindMethodByName(method).input_type
+    who = data.draw(st.sampled_from(_callers(method)), "caller")
+    await target.hit(who, method, data.draw(requests(kind, target.known), "payload"))
+
+
+async def test_the_hub_is_sound_afterwards(target: Target) -> None:
+    await target.still_right()
+
+
+@pytest.fixture(scope="module")
+async def clockwork(ground: Ground) -> AsyncIterator[Target]:
+    with ground.database() as uri:
+        async with ground.hub(uri, *DOORS, "relay", SIMULATED_CLOCK=datetime.now(UTC).isoformat()) as hub:
+            yield Target(hub, uri, await _furnish(hub, ground))
+
+
+_COMMANDS: Mapping[str, str] = {
+    f"{delta.CLEARING}.Authorize": delta.SHANGHAI,
+    f"{delta.CLEARING}.Capture": delta.SHANGHAI,
+    f"{delta.VOUCHERS}.IssueVouchers": delta.CHANGXING,
+    f"{delta.SETTLEMENT}.CloseWindow": COORDINATION,
+}
+
+
+@_SETTINGS
+@given(data=st.data())
+async def test_clocks_set_to_anything(clockwork: Target, data: st.DataObject) -> None:
+    """Also to the end of the calendar, after which the other calls still get an answer."""
+    pool = descriptor_pool.Default()
+    await clockwork.hit(COORDINATION, _CLOCK, data.draw(requests(pool.FindMethodByName(_CLOCK).input_type, clockwork.known), "clock"))
+    payloads = {method: data.draw(requests(pool.FindMethodByName(method).input_type, clockwork.known), method) for method in _COMMANDS}
+    await asyncio.gather(*(clockwork.hit(who, method, payloads[method]) for method, who in _COMMANDS.items()))
+
+
+async def test_the_clockwork_is_sound_afterwards(clockwork: Target) -> None:
+    await clockwork.still_right()
