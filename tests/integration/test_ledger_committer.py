@@ -1,0 +1,270 @@
+"""The group committer on PostgreSQL: a batch is its commands in sequence; ids, bounds, defects and lost connections have their outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from structlog.testing import capture_logs
+
+from hub.application.batch import Keys, WorkingSet
+from hub.application.commands import LedgerCommand
+from hub.application.issuing import CancelCommand, ExpireWalletCommand, IssueCommand
+from hub.application.redeeming import approve_command, lapse_command, refund_command, reject_command, void_command
+from hub.application.sweeping import SCHEDULER
+from hub.codec.outcome import Outcome
+from hub.domain.caller import Caller
+from hub.domain.issue import IssueItem
+from hub.domain.model import WalletKey
+from hub.domain.review import Approve, Refund, Reject, Void
+from hub.embedded import EmbeddedPostgres
+from hub.ledger.audit import audit
+from hub.ledger.committer import GroupCommitter
+from hub.ledger.writing import write
+from tests.fixtures import delta
+from tests.fixtures.ledger import (
+    FIRMS,
+    SUZHOU_FIRM,
+    Book,
+    Sent,
+    authorizing,
+    capturing,
+    code,
+    fresh_book,
+    in_one_batch,
+    issuing,
+    other_body,
+    running,
+    sent,
+    submit,
+    together,
+)
+from tests.support_usecases import platform
+
+CHANGXING, ZHEJIANG, JIANGSU, SHANGHAI = delta.CHANGXING, delta.ZHEJIANG, delta.JIANGSU, delta.SHANGHAI
+LAB, OTHER_LAB = delta.SHANGHAI_LAB, delta.ANHUI_LAB
+ROUNDS, COMMANDS = 5, 50
+
+
+class Dice:
+    """Draws commands that meet on few wallets, orders, invoices and numbers, good and bad ones, some of them twice."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._redemptions: list[tuple[str, str]] = []
+        self._sent: list[Sent] = []
+
+    def round(self, count: int) -> list[Sent]:
+        """Draw commands on what earlier rounds made: an id is known to a caller only once it was answered."""
+        known, fresh = list(self._redemptions), []
+        for _ in range(count):
+            kinds: list[Callable[[], Sent]] = [self._authorize, self._authorize, self._issue, self._cancel, self._sweep]
+            kinds += [lambda: self._on_redemption(known)] * 5 if known else []
+            kinds += [lambda: self._random.choice(self._sent), lambda: other_body(self._random.choice(self._sent))] if self._sent else []
+            fresh.append(self._random.choice(kinds)())
+            self._sent.append(fresh[-1])
+        return fresh
+
+    def _sent_as(self, command: Any, *callers: str) -> Sent:
+        made = sent(command, platform(self._random.choice(callers)), str(uuid.UUID(int=self._random.getrandbits(128))))
+        return made._replace(digest=made.request_id.encode()[:32])
+
+    def _authorize(self) -> Sent:
+        issuer, firm = self._random.choice([(CHANGXING, FIRMS[0]), (CHANGXING, FIRMS[1]), (ZHEJIANG, FIRMS[0]), (JIANGSU, SUZHOU_FIRM)])
+        lab = self._random.choice([LAB, OTHER_LAB])
+        key = str(uuid.UUID(int=self._random.getrandbits(128)))
+        self._redemptions.append((key, lab))
+        fees = [self._random.choice([1, 10_000, 60_001, 250_000]) for _ in range(self._random.choice([1, 1, 2]))]
+        drawn = authorizing(issuer, firm, lab, f"HT-{self._random.randrange(40)}", *fees, redemption_id=key)
+        return self._sent_as(drawn.command, delta.LABS[lab], delta.LABS[lab], SHANGHAI)
+
+    def _on_redemption(self, known: list[tuple[str, str]]) -> Sent:
+        key, lab = self._random.choice(known)
+        home, fee = delta.LABS[lab], self._random.choice([1, 5_000, 60_001])
+        capture = capturing(key, lab, f"FP-{self._random.randrange(6)}").command
+        made: list[tuple[LedgerCommand, tuple[str, ...]]] = [
+            (capture, (home,)),
+            (capture, (home,)),
+            (void_command(Void(key)), (home, CHANGXING)),
+            (refund_command(Refund(key, fee)), (home,)),
+            (approve_command(Approve(key, fee)), (JIANGSU, JIANGSU, CHANGXING)),
+            (reject_command(Reject(key, "")), (JIANGSU,)),
+        ]
+        command, callers = self._random.choice(made)
+        return self._sent_as(command, *callers)
+
+    def _issue(self) -> Sent:
+        numbers = (f"NO-{self._random.randrange(8)}",) if self._random.random() < 0.5 else ()
+        return self._sent_as(IssueCommand(CHANGXING, (IssueItem(self._random.choice(FIRMS), 7_000, 1, numbers),)), CHANGXING)
+
+    def _cancel(self) -> Sent:
+        wallet = WalletKey(CHANGXING, self._random.choice(FIRMS))
+        return self._sent_as(CancelCommand(wallet, f"NO-{self._random.randrange(8)}"), CHANGXING, SHANGHAI)
+
+    def _sweep(self) -> Sent:
+        wallet = WalletKey(CHANGXING, self._random.choice(FIRMS))
+        key = self._random.choice(self._redemptions)[0] if self._redemptions else str(uuid.UUID(int=1))
+        command: LedgerCommand = ExpireWalletCommand(wallet) if self._random.random() < 0.5 else lapse_command(key)
+        return Sent(command, SCHEDULER, "", b"")
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_a_batch_is_its_commands_in_sequence(postgres_server: EmbeddedPostgres, furnished: str, seed: int) -> None:
+    dice, seen = Dice(seed), Counter[str]()
+    with fresh_book(postgres_server, furnished) as batched, fresh_book(postgres_server, furnished) as single:
+        for _ in range(ROUNDS):
+            items = dice.round(COMMANDS)
+            outcomes = await in_one_batch(batched, items)
+            async with single.committer() as committer:
+                assert [await submit(committer, item) for item in items] == outcomes
+            seen.update(map(code, outcomes))
+            for book in (batched, single):
+                # A committer takes its block of note ids with it; the next one starts another in both.
+                book.clock.advance_to(book.clock.now() + timedelta(days=20))
+        assert batched.tables() == single.tables()
+        report = await audit(batched.uri)
+    assert report.clean, report.differences
+    # The dice have thrown enough of everything to say so.
+    assert seen["OK"] > ROUNDS * COMMANDS / 4
+    assert seen.keys() >= {"QUOTA_EXCEEDED", "INVALID_STATE", "DUPLICATE_INVOICE", "REQUEST_ID_REUSED", "NOT_PERMITTED"}
+
+
+async def test_the_same_request_in_one_batch_and_in_a_later_one_has_one_effect(book: Book) -> None:
+    item = authorizing(CHANGXING, FIRMS[0], LAB, "HT-1", 10_000)
+    first, again, reused = await in_one_batch(book, [item, item, other_body(item)])
+    assert first.ok and again == first
+    assert code(reused) == "REQUEST_ID_REUSED"
+    async with book.committer() as committer:
+        assert await submit(committer, item) == first
+        assert code(await submit(committer, other_body(item))) == "REQUEST_ID_REUSED"
+        # The same id of another participant is another request.
+        stranger = authorizing(CHANGXING, FIRMS[0], OTHER_LAB, "HT-1", 10_000)._replace(request_id=item.request_id)
+        assert (await submit(committer, stranger)).ok
+    assert book.one("SELECT count(*) FROM redemption") == 2
+    assert book.one("SELECT count(*) FROM idempotency WHERE request_id = %s", item.request_id) == 2
+
+
+async def test_a_refusal_is_remembered_too(book: Book) -> None:
+    item = capturing(str(uuid.uuid4()), LAB, "FP-1")
+    async with book.committer() as committer:
+        refused = await submit(committer, item)
+        assert code(refused) == "REDEMPTION_NOT_FOUND"
+        assert await submit(committer, item) == refused
+    assert book.one("SELECT body FROM idempotency WHERE request_id = %s", item.request_id) == refused.body
+
+
+async def test_beyond_the_queue_the_answer_is_overloaded_and_nothing_is_kept(book: Book) -> None:
+    committer = GroupCommitter(book.uri, book.clock, queue_items_max=3)
+    items = [issuing(CHANGXING, FIRMS[0]) for _ in range(4)]
+    waiting = [asyncio.create_task(submit(committer, item)) for item in items[:3]]
+    await asyncio.sleep(0)
+    assert code(await submit(committer, items[3])) == "OVERLOADED"
+    async with running(committer):
+        assert all(outcome.ok for outcome in await asyncio.gather(*waiting))
+        assert book.rows("SELECT 1 FROM idempotency WHERE request_id = %s", items[3].request_id) == []
+        assert (await submit(committer, items[3])).ok
+
+
+class Defect:
+    """A command with a bug."""
+
+    def touch(self, keys: Keys) -> None:
+        keys.wallets.add(WalletKey(CHANGXING, FIRMS[0]))
+
+    def run(self, batch: WorkingSet, caller: Caller) -> Outcome:
+        raise ZeroDivisionError(len(batch.wallets), caller.division)
+
+
+async def test_a_defect_fails_alone(book: Book) -> None:
+    bad = sent(Defect(), platform(CHANGXING))
+    good = [issuing(CHANGXING, FIRMS[0]), authorizing(CHANGXING, FIRMS[0], LAB, "HT-1", 10_000)]
+    with capture_logs() as logged:
+        async with book.committer() as committer:
+            calls = [submit(committer, item) for item in (good[0], bad, good[1], bad)]
+            first, failed, second, failed_again = await asyncio.gather(*calls, return_exceptions=True)
+            assert isinstance(first, Outcome) and first.ok
+            assert isinstance(second, Outcome) and second.ok
+            assert isinstance(failed, ZeroDivisionError) and isinstance(failed_again, ZeroDivisionError)
+            assert (await submit(committer, issuing(CHANGXING, FIRMS[0]))).ok
+    assert [entry["command"] for entry in logged if entry["log_level"] == "error"] == ["Defect", "Defect"]
+    assert (await audit(book.uri)).clean
+    assert book.rows("SELECT 1 FROM idempotency WHERE request_id = %s", bad.request_id) == []
+
+
+async def test_a_caller_that_goes_away_leaves_a_command_that_can_be_found(book: Book) -> None:
+    item = issuing(CHANGXING, FIRMS[0])
+    committer = GroupCommitter(book.uri, book.clock)
+    waiting = asyncio.create_task(submit(committer, item))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    async with running(committer):
+        outcome = await submit(committer, item)
+    assert outcome.ok
+    assert book.one("SELECT body FROM idempotency WHERE request_id = %s", item.request_id) == outcome.body
+
+
+_WAITING = """
+SELECT pid FROM pg_stat_activity
+WHERE application_name = 'deltahub committer' AND wait_event_type = 'Lock' AND datname = current_database()"""
+_HOLDS = {
+    # The first round trip waits for the wallet, the second for a record of the same request.
+    "load": "SELECT 1 FROM wallet FOR UPDATE",
+    "write": "INSERT INTO idempotency SELECT %(participant)s, %(request)s, '\\x00', 0, '\\x00', now()",
+}
+
+
+@pytest.mark.parametrize("step", list(_HOLDS))
+async def test_a_connection_cut_in_mid_batch_has_its_outcome_once(book: Book, step: str) -> None:
+    items = [authorizing(CHANGXING, FIRMS[0], LAB, f"HT-{number}", 10_000) for number in range(3)]
+    async with book.committer() as committer:
+        with psycopg.connect(book.uri) as holder:
+            holder.execute(_HOLDS[step].encode(), {"participant": items[0].caller.participant_id, "request": items[0].request_id})
+            answers = asyncio.create_task(together(committer, items))
+            await _until(book, _WAITING)
+            assert book.rows(f"SELECT pg_terminate_backend(pid) FROM ({_WAITING}) AS waiting")
+            holder.rollback()
+        assert [code(outcome) for outcome in await answers] == ["OK"] * 3
+        assert await together(committer, items) == await answers
+    assert book.one("SELECT count(*) FROM redemption") == 3
+    assert (await audit(book.uri)).clean
+
+
+async def _until(book: Book, statement: str) -> None:
+    async def poll() -> AsyncIterator[bool]:
+        while True:
+            yield bool(await asyncio.to_thread(book.rows, statement))
+
+    async with asyncio.timeout(30):
+        async for found in poll():
+            if found:
+                return
+
+
+async def test_a_commit_whose_answer_is_lost_is_found_not_repeated(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = 0
+
+    async def write_and_lose(connection: Any, ws: WorkingSet) -> None:
+        nonlocal lost
+        await write(connection, ws)
+        if not lost:
+            lost += 1
+            await connection.close()
+            raise psycopg.OperationalError("the connection broke at COMMIT")
+
+    monkeypatch.setattr("hub.ledger.committer.write", write_and_lose)
+    items = [issuing(CHANGXING, FIRMS[0]), authorizing(CHANGXING, FIRMS[0], LAB, "HT-1", 10_000)]
+    outcomes = await in_one_batch(book, items)
+    assert lost == 1
+    assert [code(outcome) for outcome in outcomes] == ["OK", "OK"]
+    assert book.one("SELECT count(*) FROM redemption") == 1
+    assert book.one("SELECT issued FROM quota WHERE issuer = %s AND enterprise = %s", CHANGXING, FIRMS[0]) == 10 * 100_000 + 10_000
+    assert [outcome.body for outcome in outcomes] == [
+        book.one("SELECT body FROM idempotency WHERE request_id = %s", item.request_id) for item in items
+    ]

@@ -1,0 +1,151 @@
+"""Two hub processes on one ledger at the same moment: row locks in one order are all that coordinates them, and it is enough."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack
+
+import pytest
+
+from hub.codec.outcome import Outcome
+from hub.ledger.audit import audit
+from hub.ledger.committer import GroupCommitter
+from tests.fixtures import delta
+from tests.fixtures.ledger import (
+    ANNUAL_CAP_FEN,
+    FACE_FEN,
+    FIRMS,
+    NEW_FIRM,
+    NOTES,
+    Book,
+    Sent,
+    authorizing,
+    capturing,
+    code,
+    issuing,
+    other_body,
+    submit,
+)
+from yrd.clearing.v1 import clearing_pb2
+
+CHANGXING, ZHEJIANG = delta.CHANGXING, delta.ZHEJIANG
+LAB, OTHER_LAB = delta.SHANGHAI_LAB, delta.ANHUI_LAB
+CALLERS = 8
+
+Pair = tuple[GroupCommitter, GroupCommitter]
+
+
+@pytest.fixture
+async def pair(book: Book) -> AsyncIterator[Pair]:
+    """The committers of two processes: each has its own connection, its own queue and its own memory. Afterwards the books are right."""
+    async with AsyncExitStack() as stack:
+        yield await stack.enter_async_context(book.committer()), await stack.enter_async_context(book.committer())
+    report = await audit(book.uri)
+    assert report.clean, report.differences
+    assert book.deadlocks == 0
+
+
+async def _streams(pair: Pair, items: Iterable[Sent]) -> list[Outcome]:
+    """Send through both at once, from a few callers each, so that many small batches of one meet those of the other."""
+    waiting = iter(list(items))
+    outcomes: list[Outcome] = []
+
+    async def caller(committer: GroupCommitter) -> None:
+        for item in waiting:
+            outcomes.append(await submit(committer, item))
+
+    await asyncio.gather(*(caller(committer) for committer in pair for _ in range(CALLERS)))
+    return outcomes
+
+
+async def _both(pair: Pair, left: Sent, right: Sent) -> tuple[Outcome, Outcome]:
+    first, second = await asyncio.gather(submit(pair[0], left), submit(pair[1], right))
+    return first, second
+
+
+async def test_one_wallet_gives_exactly_its_annual_cap(book: Book, pair: Pair) -> None:
+    outcomes = await _streams(pair, (authorizing(CHANGXING, FIRMS[0], LAB, f"HT-{number}", 7_900) for number in range(90)))
+    share = 7_900 * 6_000 // 10_000
+    approved = [clearing_pb2.AuthorizeResponse.FromString(outcome.body).redemption.subsidy_fen for outcome in outcomes if outcome.ok]
+    # As many full shares as fit, one with what was left, and nothing for the others.
+    full, rest = divmod(ANNUAL_CAP_FEN, share)
+    assert rest > 0
+    assert sorted(approved) == [rest, *[share] * full]
+    assert Counter(map(code, outcomes)) == {"OK": full + 1, "QUOTA_EXCEEDED": 90 - full - 1}
+    assert book.one("SELECT used FROM quota WHERE issuer = %s AND enterprise = %s", CHANGXING, FIRMS[0]) == ANNUAL_CAP_FEN
+
+
+async def test_notes_give_exactly_their_face(book: Book, pair: Pair) -> None:
+    keys = [f"00000000-0000-4000-8000-{number:012d}" for number in range(30)]
+    items = [authorizing(ZHEJIANG, FIRMS[0], LAB, f"HT-{key[-3:]}", 60_000, redemption_id=key) for key in keys]
+    outcomes = await _streams(pair, items)
+    face = NOTES[ZHEJIANG] * FACE_FEN
+    full = face // 30_000
+    assert Counter(map(code, outcomes)) == {"OK": full + 1, "VOUCHER_EXHAUSTED": 30 - full - 1}
+    held = "SELECT sum(available), sum(reserved) FROM voucher WHERE issuer = %s AND enterprise = %s"
+    assert book.rows(held, ZHEJIANG, FIRMS[0]) == [(0, face)]
+
+
+async def test_one_order_gets_no_more_than_it_cost(book: Book, pair: Pair) -> None:
+    for number in range(15):
+        fee = 10_001 + number
+        left, right = (authorizing(issuer, FIRMS[0], LAB, f"HT-{number}", fee) for issuer in (CHANGXING, ZHEJIANG))
+        assert {code(outcome) for outcome in await _both(pair, left, right)} == {"OK"}
+        # Six tenths and five tenths: whoever came second was cut down to what was left.
+        assert book.rows("SELECT committed_total, expenditure FROM service_order WHERE order_no = %s", f"HT-{number}") == [(fee, fee)]
+
+
+async def test_one_invoice_serves_one_order(book: Book, pair: Pair) -> None:
+    for number in range(15):
+        made = [authorizing(CHANGXING, firm, LAB, f"HT-{number}-{firm[-1]}", 10_000) for firm in FIRMS]
+        ids = [clearing_pb2.AuthorizeResponse.FromString((await submit(pair[0], item)).body).redemption.redemption_id for item in made]
+        left, right = (capturing(key, LAB, f"FP-{number}") for key in ids)
+        assert sorted(map(code, await _both(pair, left, right))) == ["DUPLICATE_INVOICE", "OK"]
+        assert book.one("SELECT count(*) FROM invoice_use WHERE invoice_no = %s", f"FP-{number}") == 1
+
+
+async def test_one_redemption_is_captured_once(book: Book, pair: Pair) -> None:
+    for number in range(15):
+        made = await submit(pair[0], authorizing(CHANGXING, FIRMS[1], LAB, f"HT-{number}", 10_000))
+        key = clearing_pb2.AuthorizeResponse.FromString(made.body).redemption.redemption_id
+        left, right = (capturing(key, LAB, f"FP-{number}-{side}") for side in "LR")
+        assert sorted(map(code, await _both(pair, left, right))) == ["INVALID_STATE", "OK"]
+        assert book.one("SELECT count(*) FROM journal WHERE redemption_id = %s AND cause = 'CLEAR'", key) == 1
+
+
+async def test_one_request_id_has_one_effect_and_one_answer(book: Book, pair: Pair) -> None:
+    for number in range(15):
+        item = authorizing(CHANGXING, FIRMS[0], LAB, f"HT-{number}", 10_000)
+        first, second = await _both(pair, item, item)
+        assert first.ok and first == second
+    assert book.one("SELECT count(*) FROM redemption") == 15
+
+
+async def test_of_two_bodies_under_one_request_id_one_wins(book: Book, pair: Pair) -> None:
+    for number in range(15):
+        item = authorizing(CHANGXING, FIRMS[0], LAB, f"HT-{number}", 10_000)
+        other = other_body(authorizing(CHANGXING, FIRMS[0], LAB, f"HT-{number}", 10_000)._replace(request_id=item.request_id))
+        assert sorted(map(code, await _both(pair, item, other))) == ["OK", "REQUEST_ID_REUSED"]
+    assert book.one("SELECT count(*) FROM redemption") == 15
+
+
+async def test_two_first_issues_to_one_firm_both_count(book: Book, pair: Pair) -> None:
+    outcomes = await _both(pair, issuing(CHANGXING, NEW_FIRM), issuing(CHANGXING, NEW_FIRM))
+    assert [code(outcome) for outcome in outcomes] == ["OK", "OK"]
+    assert book.rows("SELECT count(*), sum(face) FROM voucher WHERE enterprise = %s", NEW_FIRM) == [(2, 20_000)]
+    assert book.one("SELECT issued FROM quota WHERE enterprise = %s", NEW_FIRM) == 20_000
+
+
+async def test_commands_that_name_the_same_rows_in_any_order_do_not_wait_in_a_circle(book: Book, pair: Pair) -> None:
+    dice = random.Random(1)
+    items = []
+    for number in range(120):
+        firms = dice.sample(FIRMS, 2)
+        items.append(issuing(CHANGXING, *firms, face_fen=100))
+        items.append(authorizing(dice.choice([CHANGXING, ZHEJIANG]), firms[0], dice.choice([LAB, OTHER_LAB]), f"HT-{number // 4}", 1_000))
+    outcomes = await _streams(pair, items)
+    assert {code(outcome) for outcome in outcomes} <= {"OK", "INVALID_ARGUMENT", "ACTUAL_EXPENDITURE_EXCEEDED"}
+    assert book.one("SELECT count(*) FROM voucher WHERE face = 100") == 2 * 120
