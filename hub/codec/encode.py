@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -15,12 +15,14 @@ from yrd.clearing.v1 import clearing_pb2
 from yrd.common.v1 import refusal_pb2
 from yrd.voucher.v1 import voucher_pb2
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def timestamp(instant: datetime) -> Timestamp:
     """An instant as a protobuf timestamp."""
-    message = Timestamp()
-    message.FromDatetime(instant)
-    return message
+    # By whole numbers: several times faster than the message's own reading of a datetime, and twice in every answer.
+    since = instant - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
 
 
 def reason(item: Reason) -> refusal_pb2.Reason:

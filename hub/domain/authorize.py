@@ -11,7 +11,7 @@ from hub.domain.caller import Caller
 from hub.domain.clock import local_date
 from hub.domain.decision import Breakdown, Decision, refuse
 from hub.domain.divisions import contains
-from hub.domain.drawing import take
+from hub.domain.drawing import Taken, take
 from hub.domain.entitlement import expenditure, supported
 from hub.domain.limits import Limited, limit_amount
 from hub.domain.model import (
@@ -84,7 +84,8 @@ def quote(snapshot: Snapshot, command: Authorize, now: datetime) -> tuple[Breakd
         if code is not None and code not in found and not (code is RefusalCode.VOUCHER_EXHAUSTED and RefusalCode.VOUCHER_EXPIRED in found):
             found.append(code)
         if not found:
-            _fill(breakdown, snapshot, command, limited, today)
+            taken = take(limited.notes, limited.amount, today.year, snapshot.policy.quota_basis)
+            breakdown = _breakdown(snapshot, command, limited, taken)
     return breakdown, found, reasons
 
 
@@ -182,7 +183,7 @@ def _check_conditions(snapshot: Snapshot, command: Authorize, today: date) -> It
             )
 
 
-def _condition_context(snapshot: Snapshot, command: Authorize, today: date) -> dict[str, object]:
+def _condition_context(snapshot: Snapshot, command: Authorize, today: date) -> conditions.Context:
     enterprise, provider, wallet = snapshot.enterprise, snapshot.provider, snapshot.wallet
     assert enterprise is not None and provider is not None
     total = expenditure(command.lines)
@@ -247,17 +248,19 @@ def _refusal(code: RefusalCode, metadata: tuple[tuple[str, str], ...], policy: P
     return Refusal(code, reasons=(reason,), metadata=metadata, detail_zh=zh, detail_en=en)
 
 
-def _fill(breakdown: Breakdown, snapshot: Snapshot, command: Authorize, limited: Limited, today: date) -> None:
+def _breakdown(snapshot: Snapshot, command: Authorize, limited: Limited, taken: Taken) -> Breakdown:
     policy = snapshot.policy
     assert policy is not None
-    breakdown.entitlement = limited.entitlement.entitled
-    breakdown.subsidy = limited.amount
-    breakdown.clamps = tuple(code.value for code in limited.clamps)
-    breakdown.vouchers_used = len(take(limited.notes, limited.amount, today.year, policy.quota_basis).draws)
     spent = expenditure(command.lines)
     others = snapshot.order.total if snapshot.order else 0
-    # Under 通用 the enterprise pays the whole fee first (rules.md A5).
-    breakdown.enterprise_pays = spent if policy.mode is Mode.POST_SUBSIDY else spent - others - limited.amount
+    return Breakdown(
+        entitlement=limited.entitlement.entitled,
+        subsidy=limited.amount,
+        clamps=tuple(code.value for code in limited.clamps),
+        vouchers_used=len(taken.draws),
+        # Under 通用 the enterprise pays the whole fee first (rules.md A5).
+        enterprise_pays=spent if policy.mode is Mode.POST_SUBSIDY else spent - others - limited.amount,
+    )
 
 
 def _approve(snapshot: Snapshot, command: Authorize, limited: Limited, now: datetime) -> Decision:
@@ -298,14 +301,12 @@ def _approve(snapshot: Snapshot, command: Authorize, limited: Limited, now: date
         quota_year=today.year,
         quota=limited.amount if policy.quota_basis is QuotaBasis.OFFSET else taken.face_counted,
     )
-    breakdown = Breakdown()
-    _fill(breakdown, snapshot, command, limited, today)
     return Decision(
         reasons=limited.reasons,
         redemption=redemption,
         transfers=[transfer],
         counts=taken.counts,
         order=OrderState(command.order, command.wallet.enterprise, command.lines, committed),
-        breakdown=breakdown,
+        breakdown=_breakdown(snapshot, command, limited, taken),
         cause="Authorize",
     )

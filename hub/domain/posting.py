@@ -6,8 +6,8 @@ which note, so that every balance (accounts, notes, quotas, orders, redemptions)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from hub.domain.model import OrderKey, WalletKey
 
@@ -37,8 +37,7 @@ class Cause(StrEnum):
     PAY = "PAY"
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(NamedTuple):
     """One transfer. `notes` are (note id, amount) and add up to `amount` unless the cause is PAY; `quota` is the change of the
     quota used in `quota_year`; `committed` the change of what is committed on `order`."""
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SCOPE_CLAUSE = "沪科合〔2022〕19号 四(二)"
 INTEGRITY_CLAUSE = "沪科合〔2022〕19号 五(四)"
 TRIAL_CLAUSE = "长兴“科技券”跨区域共享 3.1"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """One step. `facts` are (name, value) pairs; fen where the name ends in `_fen`, basis points in `_bp`."""
 
     rule: str

@@ -121,6 +121,31 @@ def test_a_condition_that_fails_on_real_data_refuses() -> None:
     assert not conditions.holds(Condition("c", "order.lines"), {"order": {"lines": [1]}})
 
 
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("order.amount_fen == 7", True),
+        ("order\n  .amount_fen == 7 && size(order.lines) == 2", True),
+        ("order['amount' + '_fen'] == 7", True),
+        ("order // the whole\n .amount_fen == 7", True),
+        ("size(order) == 3", True),
+        ("'lines' in order && order.note == 'order'", True),
+        ("order.lines.exists(order, order == 2)", True),
+        ("has(order.lines) && has(order.amount_fen)", True),
+        ("has(order.other)", False),
+        ("order == order && staff.order == 1", True),
+        ("true", True),
+    ],
+)
+def test_a_condition_sees_all_that_it_may_name(expression: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what an expression names is handed over; however it names it, the answer is the same as with everything."""
+    context: conditions.Context = {"order": {"amount_fen": 7, "lines": [1, 2], "note": "order"}, "staff": {"order": 1}}
+    monkeypatch.setattr(conditions, "_SAMPLE", context)
+    conditions._compiled.cache_clear()
+    assert conditions.holds(Condition("c", expression), context) is expected
+    conditions._compiled.cache_clear()
+
+
 def _shape(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _shape(item) for key, item in value.items()}
