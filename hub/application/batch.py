@@ -37,7 +37,10 @@ class RequestKey(NamedTuple):
 
 @dataclass(slots=True)
 class Keys:
-    """What a batch touches. Commands on a redemption or application name it alone; the loader finds the rest through it."""
+    """What a batch touches. Commands on a redemption or application name it alone; the loader finds the rest through it.
+
+    `requests` are those that a command answers beside its own.
+    """
 
     wallets: set[WalletKey] = field(default_factory=set)
     orders: set[OrderKey] = field(default_factory=set)
@@ -48,6 +51,7 @@ class Keys:
     recognitions: set[tuple[str, str]] = field(default_factory=set)
     captures: set[tuple[str, str]] = field(default_factory=set)
     numbers: set[tuple[str, str]] = field(default_factory=set)
+    requests: set[RequestKey] = field(default_factory=set)
     clears: bool = False
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
-from hub.application.batch import Keys, WorkingSet
+from hub.application.batch import Keys, RequestKey, StoredOutcome, WorkingSet
 from hub.codec.events import Reply
-from hub.codec.outcome import Outcome
+from hub.codec.outcome import Outcome, refused
 from hub.domain.caller import Caller
+from hub.domain.refusals import Refusal, RefusalCode
 
 
 class LedgerCommand(Protocol):
@@ -22,11 +24,48 @@ class LedgerCommand(Protocol):
         ...
 
 
+class Submission(NamedTuple):
+    """A command and what it is known by: its caller's request id, and the digest of the body that came with it."""
+
+    command: LedgerCommand
+    request_id: str
+    digest: bytes
+
+
 class Committer(Protocol):
     """Runs ledger commands in durable batches."""
 
     async def submit(
-        self, command: LedgerCommand, caller: Caller, *, request_id: str = "", digest: bytes = b"", reply: Reply | None = None
+        self,
+        command: LedgerCommand,
+        caller: Caller,
+        *,
+        request_id: str = "",
+        digest: bytes = b"",
+        reply: Reply | None = None,
+        weight: int = 1,
     ) -> Outcome:
-        """Return the durable outcome; the same request id and digest give the same bytes (rules.md I1)."""
+        """Return the durable outcome; the same request id and digest give the same bytes (rules.md I1).
+
+        `weight` is how many commands' work it is.
+        """
         ...
+
+    async def submit_many(self, submissions: Sequence[Submission], caller: Caller) -> list[Outcome]:
+        """Return the durable outcomes of several commands, in their order, each as if submitted alone."""
+        ...
+
+    async def room(self) -> None:
+        """Wait until another command would be taken."""
+        ...
+
+
+def run_once(batch: WorkingSet, caller: Caller, command: LedgerCommand, request: RequestKey | None, digest: bytes) -> Outcome:
+    """Answer a command: from its record if it has one (rules.md I1), else by running it. None as request keeps no record."""
+    stored = (batch.outcomes.get(request) or batch.records.get(request)) if request else None
+    if stored is not None:
+        return stored.outcome if stored.digest == digest else refused(Refusal(RefusalCode.REQUEST_ID_REUSED))
+    outcome = command.run(batch, caller)
+    if request is not None:
+        batch.records[request] = StoredOutcome(digest, outcome)
+    return outcome

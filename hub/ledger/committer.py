@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +17,8 @@ import psycopg
 import structlog
 from psycopg import AsyncConnection, errors
 
-from hub.application.batch import Keys, RequestKey, StoredOutcome, WorkingSet
-from hub.application.commands import LedgerCommand
+from hub.application.batch import Keys, RequestKey, WorkingSet
+from hub.application.commands import LedgerCommand, Submission, run_once
 from hub.codec.events import Reply, command_outcome
 from hub.codec.outcome import Outcome, refused
 from hub.domain.caller import Caller
@@ -43,6 +43,41 @@ RECONNECT_ATTEMPTS_MAX = 100
 _RETRYABLE = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
 
 
+class _Group:
+    """Several items that one caller waits for: one future for all of them, so that it is woken once."""
+
+    def __init__(self, size: int) -> None:
+        self.future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self._outcomes: list[Outcome] = [Outcome(0, b"")] * size
+        self._missing = size
+
+    def put(self, place: int, outcome: Outcome) -> None:
+        self._outcomes[place] = outcome
+        self._missing -= 1
+        if not self._missing:
+            self.future.set_result(self._outcomes)
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """An item's place in its group; to the committer it is the item's future. A defect in one item is the whole group's."""
+
+    group: _Group
+    place: int
+
+    def done(self) -> bool:
+        return self.group.future.done()
+
+    def set_result(self, outcome: Outcome) -> None:
+        self.group.put(self.place, outcome)
+
+    def set_exception(self, error: Exception) -> None:
+        self.group.future.set_exception(error)
+
+    def exception(self) -> BaseException | None:
+        return self.group.future.exception()
+
+
 @dataclass(slots=True, eq=False)
 class _Item:
     command: LedgerCommand
@@ -50,7 +85,8 @@ class _Item:
     request: RequestKey | None
     digest: bytes
     reply: Reply | None
-    future: asyncio.Future[Outcome]
+    future: asyncio.Future[Outcome] | _Part
+    weight: int = 1
 
 
 class GroupCommitter:
@@ -60,8 +96,10 @@ class GroupCommitter:
         self._url = database_url
         self._clock = clock
         self._queue: deque[_Item] = deque()
+        self._queued = 0
         self._queue_items_max = queue_items_max
         self._wake = asyncio.Event()
+        self._taken = asyncio.Event()
         self._policies = PolicyCache()
         self._note_ids = NoteIds()
         self._connection: AsyncConnection[Any] | None = None
@@ -70,22 +108,55 @@ class GroupCommitter:
     @property
     def queued(self) -> int:
         """How many commands wait for the next batch."""
-        return len(self._queue)
+        return self._queued
 
     async def submit(
-        self, command: LedgerCommand, caller: Caller, *, request_id: str = "", digest: bytes = b"", reply: Reply | None = None
+        self,
+        command: LedgerCommand,
+        caller: Caller,
+        *,
+        request_id: str = "",
+        digest: bytes = b"",
+        reply: Reply | None = None,
+        weight: int = 1,
     ) -> Outcome:
         """Return the durable outcome. Beyond the queue's bound the answer is OVERLOADED, and nothing is kept of the command.
 
+        `weight` is how many commands' work it is, for the bounds of queue and batch.
         The caller may be cancelled while it waits: the command is then applied and findable by its request id, or not at all.
         """
-        if len(self._queue) >= self._queue_items_max:
+        if self._queued + weight > self._queue_items_max:
             return refused(Refusal(RefusalCode.OVERLOADED))
         request = RequestKey(caller.participant_id, request_id) if request_id else None
-        item = _Item(command, caller, request, digest, reply, asyncio.get_running_loop().create_future())
-        self._queue.append(item)
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Item(command, caller, request, digest, reply, future, weight))
+        self._queued += weight
         self._wake.set()
-        return await asyncio.shield(item.future)
+        return await asyncio.shield(future)
+
+    async def submit_many(self, submissions: Sequence[Submission], caller: Caller) -> list[Outcome]:
+        """Return the durable outcomes of several commands, in their order, each as `submit` gives it.
+
+        Where the queue has no room for all of them, none is taken and each outcome is OVERLOADED.
+        """
+        if not submissions:
+            return []
+        if self._queued + len(submissions) > self._queue_items_max:
+            return [refused(Refusal(RefusalCode.OVERLOADED))] * len(submissions)
+        group, participant = _Group(len(submissions)), caller.participant_id
+        self._queue.extend(
+            _Item(item.command, caller, RequestKey(participant, item.request_id), item.digest, None, _Part(group, place))
+            for place, item in enumerate(submissions)
+        )
+        self._queued += len(submissions)
+        self._wake.set()
+        return await asyncio.shield(group.future)
+
+    async def room(self) -> None:
+        """Wait until the queue is below its bound. Others may be faster: a command submitted next may still be told OVERLOADED."""
+        while self._queued >= self._queue_items_max:
+            self._taken.clear()
+            await self._taken.wait()
 
     async def run(self) -> None:
         """Commit batches until cancelled."""
@@ -94,10 +165,21 @@ class GroupCommitter:
                 if not self._queue:
                     self._wake.clear()
                     await self._wake.wait()
-                batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_ITEMS_MAX))]
-                await self._settle(batch)
+                await self._settle(self._take())
         finally:
             await self._drop_connection()
+
+    def _take(self) -> list[_Item]:
+        """Return the next batch: as much as fits, or one item that is larger than a batch should be."""
+        batch: list[_Item] = []
+        weight = 0
+        while self._queue and (not batch or weight + self._queue[0].weight <= BATCH_ITEMS_MAX):
+            item = self._queue.popleft()
+            weight += item.weight
+            batch.append(item)
+        self._queued -= weight
+        self._taken.set()
+        return batch
 
     async def _settle(self, batch: list[_Item]) -> None:
         """Give every item of a batch its outcome, whatever happens."""
@@ -144,7 +226,7 @@ class GroupCommitter:
         keys = Keys()
         for item in batch:
             item.command.touch(keys)
-        requests = {item.request for item in batch if item.request is not None}
+        requests = keys.requests.union(item.request for item in batch if item.request is not None)
         ws = await load(connection, keys, requests, self._policies, self._clock.now(), self._note_ids.next)
         failpoint("committer.after_load")
         outcomes = [_decide(item, ws) for item in batch]
@@ -174,16 +256,8 @@ class GroupCommitter:
 
 
 def _decide(item: _Item, ws: WorkingSet) -> Outcome:
-    """Answer one item: from its record if it has one (rules.md I1), else by running it."""
-    stored = (ws.outcomes.get(item.request) or ws.records.get(item.request)) if item.request else None
-    if stored is not None and stored.digest != item.digest:
-        outcome = refused(Refusal(RefusalCode.REQUEST_ID_REUSED))
-    elif stored is not None:
-        outcome = stored.outcome
-    else:
-        outcome = item.command.run(ws, item.caller)
-        if item.request is not None:
-            ws.records[item.request] = StoredOutcome(item.digest, outcome)
+    """Answer one item, and leave the answer in the outbox where it is to go over Kafka."""
+    outcome = run_once(ws, item.caller, item.command, item.request, item.digest)
     if item.reply is not None:
         ws.events.append(command_outcome(item.reply, item.request.request_id if item.request else "", outcome))
     return outcome
