@@ -111,10 +111,11 @@ def health(role: Annotated[str, typer.Argument(help="hub, web, relay, consumer o
 
 
 def _register() -> None:
-    from hub.cli import adapters, certs
+    from hub.cli import adapters, certs, participants
 
     adapters.register(adapter_app)
     certs.register(certs_app)
+    app.command(name="coordinator")(participants.register_coordinator)
     from hub.cli.scenario import command
 
     scenario_app.command(name="run")(command.run)
