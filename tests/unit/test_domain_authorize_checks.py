@@ -128,6 +128,8 @@ def test_authorize_check_refuses_alone(number: int, expected: str, fault: Fault)
     assert decision.redemption is None and not decision.transfers
     _, listed = world.quote(line(100))
     assert listed == [expected]
+    # The officer reads which check it was; check 10 tells the steps of A1 and A2.
+    assert [step.rule for step in decision.reasons] == ([f"Authorize {number}"] if number < 10 else ["A1", "A2"])
 
 
 def test_authorize_checks_in_order_first_failure_refuses_and_a_quote_lists_all() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hub.domain import conditions
-from hub.domain.authorize import checks
+from hub.domain.checks import checks
 from hub.domain.conditions import MAX_EXPRESSION_CHARS, MAX_LOOPS, Condition
 from hub.domain.model import Line, LineFlag
 from hub.domain.policy import Category, CategoryRule, policy_in_force
@@ -166,7 +166,8 @@ def test_conditions_are_tried_on_the_shape_they_will_see(monkeypatch: pytest.Mon
     world = desk(policy(conditions=(Condition("c", "true"),)))
     command = world.command(line(100), Line(TESTING, 5, (LineFlag.STATUTORY_TEST,)))
     world.ws.providers[PROVIDER] = provider(rating=450, categories=(Category.IP,))
-    assert not list(checks(world.ws.snapshot(command.wallet, command.order, world.ws.policies[1]), command, world.today))
+    snapshot = world.ws.snapshot(command.wallet, command.order, world.ws.policies[1])
+    assert not list(checks(snapshot, command.wallet, command.order, command.lines, world.today))
     sample = _shape(conditions._SAMPLE)
     real = _shape(seen[0])
     # The sample's line has no flag, and the real rating is a number of stars like the sample's.
