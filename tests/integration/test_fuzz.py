@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from hub.domain.caller import Role
 from hub.domain.divisions import COORDINATION
 from hub.ledger.audit import audit
+from hub.rpc.server import HARD_LIMIT_FACTOR
 from hub.security.access import access_rules
+from hub.settings import Settings
 from tests.fixtures import delta
 from tests.fixtures import messaging as exchange
 from tests.fixtures.forked import DOORS, Ground
@@ -25,6 +27,7 @@ from tests.fixtures.hub import RunningHub
 from tests.fixtures.mutants import Known, known_values, requests
 from tests.fixtures.seeds import FUZZ_EXAMPLES, SEED
 from tests.fixtures.traffic import Traffic
+from tests.support_usecases import credit_code
 from yrd.settlement.v1 import settlement_pb2
 from yrd.voucher.v1 import voucher_pb2
 
@@ -41,6 +44,7 @@ _ANSWERS = {
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
+GRPC_BYTES_MAX = Settings.model_fields["max_message_bytes"].default * HARD_LIMIT_FACTOR
 _SETTINGS = settings(
     max_examples=FUZZ_EXAMPLES,
     deadline=None,
@@ -64,7 +68,10 @@ class Target:
         event(answer.code or answer.status.name)
         assert self.hub.process.running, f"{method} as {who} ended the hub: {payload!r}"
         assert answer.status in _ANSWERS, f"{method} as {who}: {answer.status.name} {answer.code} {answer.text}: {payload!r}"
-        if answer.ok:
+        if len(payload) > GRPC_BYTES_MAX:
+            # Refused before it is ours.
+            assert answer.status is grpc.StatusCode.RESOURCE_EXHAUSTED
+        elif answer.ok:
             response = descriptor_pool.Default().FindMethodByName(method).output_type
             GetMessageClass(response).FromString(answer.body)
         else:
@@ -103,7 +110,7 @@ async def _furnish(hub: RunningHub, ground: Ground) -> Known:
     numbers = [row[0] for row in exchange.query(hub.process.database_url, "SELECT voucher_no FROM voucher ORDER BY 1 LIMIT 5")]
     return known_values(
         enterprise=firms,
-        uscc=[*firms, *delta.LABS],
+        uscc=[*firms, *delta.LABS, *(credit_code(number, "91330522") for number in range(70, 75))],
         redemption_id=[*states, *list(traffic.redemptions)[:5]],
         application_id=[application.application_id],
         window_id=[window.window_id],
