@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -13,7 +15,7 @@ from hub.application.transaction import Transaction, UseCase
 from hub.codec import encode, events
 from hub.codec.fields import Fields
 from hub.domain.caller import Caller, Role
-from hub.domain.divisions import province_of
+from hub.domain.divisions import contains, province_of
 from hub.domain.model import PayeeKind
 from hub.domain.refusals import Refusal, RefusalCode, invalid_state, not_permitted
 from hub.domain.settlement import Closing, Debt, Movement, close
@@ -136,18 +138,18 @@ def _window(window_id: str, numbers: dict[str, int], closing: Closing, now: date
     )
 
 
-def _concerning(window: pb.Window, province: str) -> pb.Window:
-    """Return the part of a window that a province may see: what it owes and its own positions."""
+def _part(window: pb.Window, wanted: Callable[[str], bool]) -> pb.Window:
+    """Return the part of a window that concerns the divisions wanted: what they owe and their own positions."""
     part = pb.Window(window_id=window.window_id, issuers=window.issuers, closed_at=window.closed_at)
-    part.obligations.extend(item for item in window.obligations if province_of(item.debtor) == province)
-    part.positions.extend(item for item in window.positions if province_of(item.division) == province)
+    part.obligations.extend(item for item in window.obligations if wanted(item.debtor))
+    part.positions.extend(item for item in window.positions if wanted(item.division))
     return part
 
 
 def _tell(tx: Transaction, window: pb.Window) -> None:
     divisions = [*window.issuers, *(item.debtor for item in window.obligations), *(item.division for item in window.positions)]
     for province in sorted({province_of(division) for division in divisions}):
-        tx.emit(events.window_closed(province, _concerning(window, province)))
+        tx.emit(events.window_closed(province, _part(window, partial(contains, province))))
 
 
 async def get_window(tx: Transaction, request: pb.GetWindowRequest) -> pb.GetWindowResponse | Refusal:
@@ -159,9 +161,7 @@ async def get_window(tx: Transaction, request: pb.GetWindowRequest) -> pb.GetWin
     window = await _read_window(tx, window_id)
     if window is None:
         return Refusal(RefusalCode.WINDOW_NOT_FOUND)
-    if tx.caller.role is Role.COORDINATOR:
-        return pb.GetWindowResponse(window=window)
-    return pb.GetWindowResponse(window=_concerning(window, province_of(tx.caller.division)))
+    return pb.GetWindowResponse(window=_part(window, tx.caller.sees))
 
 
 async def _read_window(tx: Transaction, window_id: str) -> pb.Window | None:
