@@ -6,7 +6,7 @@ import asyncio
 import random
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -210,9 +210,6 @@ async def test_a_caller_that_goes_away_leaves_a_command_that_can_be_found(book: 
     assert book.one("SELECT body FROM idempotency WHERE request_id = %s", item.request_id) == outcome.body
 
 
-_WAITING = """
-SELECT pid FROM pg_stat_activity
-WHERE application_name = 'deltahub committer' AND wait_event_type = 'Lock' AND datname = current_database()"""
 _HOLDS = {
     # The first round trip waits for the wallet, the second for a record of the same request.
     "load": "SELECT 1 FROM wallet FOR UPDATE",
@@ -227,24 +224,13 @@ async def test_a_connection_cut_in_mid_batch_has_its_outcome_once(book: Book, st
         with psycopg.connect(book.uri) as holder:
             holder.execute(_HOLDS[step].encode(), {"participant": items[0].caller.participant_id, "request": items[0].request_id})
             answers = asyncio.create_task(together(committer, items))
-            await _until(book, _WAITING)
-            assert book.rows(f"SELECT pg_terminate_backend(pid) FROM ({_WAITING}) AS waiting")
+            for pid in await book.until_a_committer_waits():
+                book.rows("SELECT pg_terminate_backend(%s)", pid)
             holder.rollback()
         assert [code(outcome) for outcome in await answers] == ["OK"] * 3
         assert await together(committer, items) == await answers
     assert book.one("SELECT count(*) FROM redemption") == 3
     assert (await audit(book.uri)).clean
-
-
-async def _until(book: Book, statement: str) -> None:
-    async def poll() -> AsyncIterator[bool]:
-        while True:
-            yield bool(await asyncio.to_thread(book.rows, statement))
-
-    async with asyncio.timeout(30):
-        async for found in poll():
-            if found:
-                return
 
 
 async def test_a_commit_whose_answer_is_lost_is_found_not_repeated(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:

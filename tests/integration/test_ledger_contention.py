@@ -8,9 +8,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 
+import psycopg
 import pytest
 
+from hub.application.issuing import ApproveApplicationCommand
+from hub.application.redeeming import void_command
+from hub.application.vouchers import apply_for_vouchers
 from hub.codec.outcome import Outcome
+from hub.domain.review import Void
 from hub.ledger.audit import audit
 from hub.ledger.committer import GroupCommitter
 from tests.fixtures import delta
@@ -27,9 +32,12 @@ from tests.fixtures.ledger import (
     code,
     issuing,
     other_body,
+    sent,
     submit,
 )
+from tests.support_usecases import Desk, platform
 from yrd.clearing.v1 import clearing_pb2
+from yrd.voucher.v1 import voucher_pb2
 
 CHANGXING, ZHEJIANG = delta.CHANGXING, delta.ZHEJIANG
 LAB, OTHER_LAB = delta.SHANGHAI_LAB, delta.ANHUI_LAB
@@ -92,6 +100,11 @@ async def test_notes_give_exactly_their_face(book: Book, pair: Pair) -> None:
 async def test_one_order_gets_no_more_than_it_cost(book: Book, pair: Pair) -> None:
     for number in range(15):
         fee = 10_001 + number
+        if number % 2:
+            # The order is there already: both wait for its row instead of making it.
+            made = await submit(pair[0], authorizing(CHANGXING, FIRMS[0], LAB, f"HT-{number}", fee))
+            given_up = void_command(Void(clearing_pb2.AuthorizeResponse.FromString(made.body).redemption.redemption_id))
+            assert (await submit(pair[0], sent(given_up, platform(delta.SHANGHAI)))).ok
         left, right = (authorizing(issuer, FIRMS[0], LAB, f"HT-{number}", fee) for issuer in (CHANGXING, ZHEJIANG))
         assert {code(outcome) for outcome in await _both(pair, left, right)} == {"OK"}
         # Six tenths and five tenths: whoever came second was cut down to what was left.
@@ -149,3 +162,35 @@ async def test_commands_that_name_the_same_rows_in_any_order_do_not_wait_in_a_ci
     outcomes = await _streams(pair, items)
     assert {code(outcome) for outcome in outcomes} <= {"OK", "INVALID_ARGUMENT", "ACTUAL_EXPENDITURE_EXCEEDED"}
     assert book.one("SELECT count(*) FROM voucher WHERE face = 100") == 2 * 120
+
+
+async def test_a_wallet_made_while_a_batch_was_being_read(book: Book, pair: Pair) -> None:
+    desk = Desk(book.uri)
+    kind = voucher_pb2.APPLICATION_KIND_APPLICATION
+    request = voucher_pb2.ApplyForVouchersRequest(issuer=CHANGXING, enterprise=NEW_FIRM, kind=kind, amount_fen=10_000)
+    filed = (await desk.do(apply_for_vouchers, platform(CHANGXING), request)).application
+    await desk.work.close()
+    with psycopg.connect(book.uri) as holder:
+        holder.execute("SELECT 1 FROM voucher_application FOR UPDATE")
+        # The batch has looked for the firm's wallet when it waits for the application, and looks for its notes afterwards.
+        approve = sent(ApproveApplicationCommand(filed.application_id, 10_000), platform(CHANGXING))
+        waiting = asyncio.create_task(submit(pair[1], approve))
+        await book.until_a_committer_waits()
+        assert (await submit(pair[0], issuing(CHANGXING, NEW_FIRM))).ok
+        holder.rollback()
+    assert code(await waiting) == "OK"
+    assert book.one("SELECT issued FROM quota WHERE enterprise = %s", NEW_FIRM) == 20_000
+
+
+async def test_an_invoice_taken_while_a_batch_was_being_read(book: Book, pair: Pair) -> None:
+    made = [await submit(pair[0], authorizing(CHANGXING, firm, LAB, f"HT-{firm[-1]}", 10_000)) for firm in FIRMS]
+    mine, other = (clearing_pb2.AuthorizeResponse.FromString(outcome.body).redemption for outcome in made)
+    with psycopg.connect(book.uri) as holder:
+        holder.execute("LOCK TABLE invoice_use")
+        capture = asyncio.create_task(submit(pair[1], capturing(mine.redemption_id, LAB, "FP-1")))
+        await book.until_a_committer_waits()
+        holder.execute("INSERT INTO invoice VALUES (%s, 'FP-1', %s)", (LAB, other.order.order_no))
+        holder.execute("INSERT INTO invoice_use VALUES (%s, 'FP-1', %s, %s)", (LAB, CHANGXING, other.redemption_id))
+        holder.execute("UPDATE redemption SET invoice_no = 'FP-1' WHERE redemption_id = %s", (other.redemption_id,))
+        holder.commit()
+    assert code(await capture) == "DUPLICATE_INVOICE"
