@@ -64,7 +64,9 @@ _lines = st.builds(
 )
 order_lines = st.lists(_lines, min_size=1, max_size=3).map(tuple)
 
-_rules = st.builds(CategoryRule, st.sampled_from([10_000, 5_000, 3_333, 6_000, 8_000, 20]), st.sampled_from([None, None, None, 60, 200, 450]))
+_rules = st.builds(
+    CategoryRule, st.sampled_from([10_000, 5_000, 3_333, 6_000, 8_000, 20]), st.sampled_from([None, None, None, 60, 200, 450])
+)
 _caps = st.sampled_from([None, None, 90, 150, 400, 777])
 
 
