@@ -44,9 +44,10 @@ class UnitOfWork:
         return True
 
     async def query(self, use_case: UseCase, caller: Caller, request: Any) -> Outcome:
-        """Answer a query. Nothing it does can change anything."""
+        """Answer a query from one snapshot. Nothing it does can change anything."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
-            await session.connection(execution_options={"postgresql_readonly": True})
+            # One snapshot for all its statements: an answer shows a state that was, not half of one and half of the next.
+            await session.connection(execution_options={"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"})
             return _outcome(await use_case(Transaction(session, caller, self._clock.now()), request))
 
     async def mutate(
