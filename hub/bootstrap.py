@@ -14,17 +14,20 @@ import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 
 from hub.application import enterprises, participants, policies, redemptions, settlement, vouchers
+from hub.application.clearing import ClearStreams
 from hub.application.dispatch import Dispatcher
-from hub.application.methods import Handle, build_methods, ledger_methods
+from hub.application.methods import Handle, Serve, build_methods, ledger_methods
 from hub.application.quoting import Quoting
 from hub.application.simulating import Simulation
 from hub.application.sweeping import Sweeper
+from hub.application.watching import Watching
 from hub.domain.clock import Clock, SimulatedClock, SystemClock
 from hub.failpoints import arm
 from hub.ledger.committer import GroupCommitter
 from hub.ledger.participants import DatabaseParticipants
 from hub.ledger.quoting import SnapshotReader
 from hub.ledger.unitofwork import UnitOfWork
+from hub.ledger.watching import RedemptionChanges
 from hub.messaging.topics import TopicPlan
 from hub.rpc.metrics import RpcMetrics
 from hub.security.authority import DevelopmentAuthority
@@ -103,6 +106,7 @@ class Hub:
         self.committer.on_batch = self._count_batch
         self.unit_of_work = UnitOfWork(settings.database_url, self.clock)
         self.snapshots = SnapshotReader(settings.database_url, self.clock)
+        self.changes = RedemptionChanges(settings.database_url)
         self.sweeper = Sweeper(self.unit_of_work.engine, self.committer, self.clock)
         self.dispatcher = Dispatcher(self._methods(), self.committer, self.unit_of_work)
 
@@ -125,7 +129,12 @@ class Hub:
         if isinstance(self.clock, SimulatedClock):
             services.append(simulation_pb2.DESCRIPTOR.services_by_name["SimulationService"])
             special["yrd.simulation.v1.SimulationService.AdvanceClock"] = Simulation(self.clock, self.sweeper).advance
-        return dict(build_methods(services, ledger_methods(self.clock), use_cases, special))
+        ledger = ledger_methods(self.clock)
+        streams: dict[str, Serve] = {
+            "yrd.clearing.v1.ClearingService.Clear": ClearStreams(self.committer, ledger).serve,
+            "yrd.clearing.v1.ClearingService.WatchRedemption": Watching(self.unit_of_work, self.changes).serve,
+        }
+        return dict(build_methods(services, ledger, use_cases, special, streams))
 
     def directory(self) -> ParticipantDirectory:
         """Who may ask for a token."""
@@ -205,6 +214,7 @@ async def _start_hub(hub: Hub, stack: AsyncExitStack) -> None:
 
     settings = hub.settings
     await hub.snapshots.open()
+    await stack.enter_async_context(_task(hub.changes.run()))
     trust = TrustStore.load(settings.identity / "trust")
     verifier = TokenVerifier(verification_keys(settings.identity), _issuer_url(settings))
     pipeline = Pipeline(

@@ -11,6 +11,9 @@ from hub.codec.outcome import Outcome, refused
 from hub.domain.caller import Caller
 from hub.domain.refusals import Refusal, RefusalCode
 
+LATER = frozenset(refused(Refusal(code)) for code in (RefusalCode.OVERLOADED, RefusalCode.UNAVAILABLE))
+"""Outcomes that say nothing of a command yet: whoever sends the same again learns what became of it."""
+
 
 class LedgerCommand(Protocol):
     """A decoded command: says what it touches, then decides, applies and answers."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from hub.application import issuing, redeeming
 from hub.application.commands import LedgerCommand
 from hub.application.ids import time_ordered_uuid
+from hub.application.sessions import Session
 from hub.application.transaction import UseCase
 from hub.codec import requests
 from hub.codec.fields import Fields
@@ -27,6 +29,12 @@ from yrd.voucher.v1 import voucher_pb2
 
 Decode = Callable[[Any], LedgerCommand | Refusal]
 Handle = Callable[[Caller, Any], Awaitable[Outcome]]
+Serve = Callable[[Session], AsyncIterator[Outcome]]
+"""Answers of a stream, in order; the first that is a refusal ends it."""
+
+_CLEARING = "yrd.clearing.v1.ClearingService"
+_BATCHES = {f"{_CLEARING}.BatchAuthorize": f"{_CLEARING}.Authorize", f"{_CLEARING}.BatchCapture": f"{_CLEARING}.Capture"}
+"""Each batch and the method that its items are requests of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,43 +74,70 @@ class Special(Method):
     handle: Handle
 
 
+@dataclass(frozen=True, slots=True)
+class Batch(Method):
+    """Many requests of one ledger method in one call."""
+
+    item: Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Stream(Method):
+    """A method with a stream of answers, and of requests too where `many_requests` says so."""
+
+    serve: Serve
+    many_requests: bool
+
+
 def build_methods(
     services: Iterable[ServiceDescriptor],
     ledger: Mapping[str, Decode],
     use_cases: Mapping[str, UseCase],
     special: Mapping[str, Handle],
+    streams: Mapping[str, Serve],
 ) -> dict[str, Method]:
     """Return the methods of all services. Raises LookupError for an RPC without an access rule or without a handler."""
     methods: dict[str, Method] = {}
     for service in services:
         for rpc in service.methods:
-            name = rpc.full_name
-            access = rpc.GetOptions().Extensions[access_pb2.access]
-            if not access.scope or not access.roles:
-                raise LookupError(f"{name} declares no access rule")
-            head = (name, GetMessageClass(rpc.input_type), access)
+            name, head = rpc.full_name, _head(rpc)
             if name in ledger:
                 methods[name] = Ledger(*head, ledger[name])
             elif name in use_cases:
-                methods[name] = (Mutation if access.mutation else Query)(*head, use_cases[name])
+                methods[name] = (Mutation if head[2].mutation else Query)(*head, use_cases[name])
             elif name in special:
                 methods[name] = Special(*head, special[name])
+            elif name in _BATCHES:
+                methods[name] = Batch(*head, ledger_method(_BATCHES[name], ledger))
+            elif name in streams:
+                methods[name] = Stream(*head, streams[name], rpc.client_streaming)
             else:
                 raise LookupError(f"nothing answers {name}")
     return methods
 
 
+def ledger_method(name: str, ledger: Mapping[str, Decode]) -> Ledger:
+    """Return one ledger method by name. Raises KeyError for one that is none, LookupError for one without an access rule."""
+    return Ledger(*_head(descriptor_pool.Default().FindMethodByName(name)), ledger[name])
+
+
+def _head(rpc: MethodDescriptor) -> tuple[str, type[Message], access_pb2.AccessRule]:
+    access = rpc.GetOptions().Extensions[access_pb2.access]
+    if not access.scope or not access.roles:
+        raise LookupError(f"{rpc.full_name} declares no access rule")
+    return rpc.full_name, GetMessageClass(rpc.input_type), access
+
+
 def ledger_methods(clock: Clock) -> dict[str, Decode]:
     """Return the decoders of the ledger's mutations. `clock` dates the ids of new redemptions."""
-    clearing = "yrd.clearing.v1.ClearingService"
     vouchers = "yrd.voucher.v1.VoucherService"
     return {
-        f"{clearing}.Authorize": lambda request: _authorize(request, clock),
-        f"{clearing}.Capture": _read(requests.read_capture, redeeming.capture_command),
-        f"{clearing}.Approve": _read(requests.read_approve, redeeming.approve_command),
-        f"{clearing}.Reject": _read(requests.read_reject, redeeming.reject_command),
-        f"{clearing}.Void": _read(requests.read_void, redeeming.void_command),
-        f"{clearing}.Refund": _read(requests.read_refund, redeeming.refund_command),
+        f"{_CLEARING}.Authorize": lambda request: _authorize(request, clock),
+        f"{_CLEARING}.Capture": _read(requests.read_capture, redeeming.capture_command),
+        f"{_CLEARING}.Approve": _read(requests.read_approve, redeeming.approve_command),
+        f"{_CLEARING}.Reject": _read(requests.read_reject, redeeming.reject_command),
+        f"{_CLEARING}.Void": _read(requests.read_void, redeeming.void_command),
+        f"{_CLEARING}.Refund": _read(requests.read_refund, redeeming.refund_command),
         f"{vouchers}.IssueVouchers": _issue,
         f"{vouchers}.ApproveApplication": _approve_application,
         f"{vouchers}.CancelVoucher": _cancel,

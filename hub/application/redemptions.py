@@ -39,14 +39,36 @@ def side(caller: Caller) -> tuple[str, dict[str, object]]:
     return "(r.issuer LIKE :side OR r.acquirer LIKE :side)", {"side": f"{prefix}%"}
 
 
+_FILTERS = {
+    **{name: f"r.{name} = :{name}" for name in ("issuer", "acquirer", "enterprise", "provider", "order_no")},
+    "authorized_from": "r.authorized_at >= :authorized_from",
+    "authorized_until": "r.authorized_at < :authorized_until",
+}
+
+
+def _filters(request: pb.ListRedemptionsRequest, fields: Fields) -> dict[str, object]:
+    """Return the filters that are set, by name, each checked."""
+    readers = {
+        "issuer": fields.division,
+        "acquirer": fields.division,
+        "enterprise": fields.uscc,
+        "provider": fields.uscc,
+        "order_no": fields.number,
+    }
+    given: dict[str, object] = {name: read(name, value) for name, read in readers.items() if (value := getattr(request, name))}
+    for name in ("authorized_from", "authorized_until"):
+        if request.HasField(name):
+            given[name] = fields.instant(name, getattr(request, name))
+    return given
+
+
 async def list_redemptions(tx: Transaction, request: pb.ListRedemptionsRequest) -> pb.ListRedemptionsResponse | Refusal:
     """List redemptions of the caller's side, newest first. Pages are keyset positions, so they stay correct while data changes."""
     condition, parameters = side(tx.caller)
-    conditions, fields = [condition], Fields()
-    for name in ("issuer", "acquirer"):
-        if value := getattr(request, name):
-            conditions.append(f"r.{name} = :{name}")
-            parameters[name] = fields.division(name, value)
+    fields = Fields()
+    given = _filters(request, fields)
+    conditions = [condition, *(_FILTERS[name] for name in given)]
+    parameters |= given
     page = fields.refusal or read_page(request.page_size, request.page_token, datetime.fromisoformat, UUID)
     if isinstance(page, Refusal):
         return page

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 from uuid import UUID
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from stdnum.cn import uscc as uscc_check
 
 from hub.domain.divisions import is_division
@@ -19,6 +20,7 @@ T = TypeVar("T")
 _NUMBER = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,64}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NIL_DATE = datetime.date(1, 1, 1)
+_NIL_INSTANT = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
 
 
 class Fields:
@@ -108,6 +110,14 @@ class Fields:
     def optional_date(self, field: str, value: str) -> datetime.date | None:
         """A calendar date, or empty."""
         return self.date(field, value) if value else None
+
+    def instant(self, field: str, value: Timestamp) -> datetime.datetime:
+        """An instant of the years 1 to 9999."""
+        try:
+            return value.ToDatetime(tzinfo=datetime.UTC)
+        except (ValueError, OverflowError):
+            self.wrong(field, "must be an instant of the years 1 to 9999")
+            return _NIL_INSTANT
 
     def enum(self, field: str, value: int, members: Mapping[int, T], default: T | None = None) -> T:
         """An enum value; an unspecified one means `default` where there is one."""

@@ -1,12 +1,12 @@
 """The gRPC server: one pipeline for every RPC — size, concurrency, deadline, identity, scope — then the dispatcher.
 
-Requests come in and answers go out as bytes, so that a repeated request id gets exactly the bytes of the first time.
+Requests come in and answers go out as bytes, so that a repeated request id gets exactly the bytes of the first time. Streams pass the
+same checks: when they open, and again at each of their messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable, Callable
 from time import perf_counter
 from typing import Any
 
@@ -19,16 +19,20 @@ from grpc_reflection.v1alpha import reflection
 from sqlalchemy.exc import DBAPIError
 
 from hub.application.dispatch import Dispatcher
+from hub.application.methods import Stream
 from hub.codec.outcome import Outcome, refused
 from hub.domain.refusals import Refusal, RefusalCode
 from hub.rpc.metrics import RpcMetrics
+from hub.rpc.session import GrpcSession, authenticate, too_large
 from hub.security.access import Access, access_rules
-from hub.security.failures import AuthFailure
 from hub.security.guard import Guard
 
 log = structlog.get_logger(__name__)
 
 IN_FLIGHT_MAX = 2_048
+STREAMS_MAX = 1_024
+"""How many streams may be open. They count apart from the calls, which many idle watches would otherwise keep out."""
+
 HARD_LIMIT_FACTOR = 4
 """gRPC's own limit is this many times ours, so that an oversized message still gets a stable code."""
 
@@ -37,7 +41,9 @@ PENDING_MAX = 16_384
 above the bounds below, every call reaches the pipeline and is told OVERLOADED, after what delay to come back, and that nothing happened."""
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+_UNREACHABLE = (psycopg.OperationalError, DBAPIError, OSError)
 _Unary = Callable[[bytes, Any], Awaitable[bytes]]
+_Streaming = Callable[[Any, Any], AsyncIterator[bytes]]
 
 
 class Pipeline(grpc.GenericRpcHandler):
@@ -49,12 +55,16 @@ class Pipeline(grpc.GenericRpcHandler):
         self._message_bytes_max = message_bytes_max
         self._metrics = metrics
         self._in_flight = 0
+        self._streams = 0
         rules = access_rules()
         self._handlers: dict[str, Any] = {
             path: grpc.unary_unary_rpc_method_handler(self._unary(name, rules[path]))
             for name in dispatcher.methods
             for path in [_path(name)]
         }
+        for name, stream in dispatcher.streams.items():
+            handler = grpc.stream_stream_rpc_method_handler if stream.many_requests else grpc.unary_stream_rpc_method_handler
+            self._handlers[_path(name)] = handler(self._streaming(stream, rules[_path(name)]))
 
     def service(self, handler_call_details: Any) -> Any:
         """Return the handler of a path, or None where there is no such method."""
@@ -69,37 +79,67 @@ class Pipeline(grpc.GenericRpcHandler):
             finally:
                 self._in_flight -= 1
             self._metrics.observe(name, outcome.status, perf_counter() - started)
-            if outcome.ok:
-                return outcome.body
-            status = status_pb2.Status.FromString(outcome.body)
-            await context.abort(_CODES[outcome.status], status.message, trailing_metadata=(("grpc-status-details-bin", outcome.body),))
-            raise AssertionError("abort raises")
+            if not outcome.ok:
+                await _abort(context, outcome)
+            return outcome.body
 
         return call
+
+    def _streaming(self, stream: Stream, access: Access) -> _Streaming:
+        async def call(requests: Any, context: Any) -> AsyncIterator[bytes]:
+            started, last = perf_counter(), Outcome(0, b"")
+            self._streams += 1
+            try:
+                async for last in self._answers(stream, access, requests, context):
+                    if not last.ok:
+                        break
+                    yield last.body
+            finally:
+                self._streams -= 1
+                self._metrics.observe(stream.name, last.status, perf_counter() - started)
+            if not last.ok:
+                await _abort(context, last)
+
+        return call
+
+    async def _answers(self, stream: Stream, access: Access, requests: Any, context: Any) -> AsyncIterator[Outcome]:
+        if self._streams > STREAMS_MAX:
+            yield refused(Refusal(RefusalCode.OVERLOADED))
+            return
+        session = GrpcSession(self._guard, access, requests, context, self._message_bytes_max)
+        caller = session.caller()
+        if isinstance(caller, Refusal):
+            yield refused(caller)
+            return
+        try:
+            async for outcome in stream.serve(session):
+                yield outcome
+        except _UNREACHABLE as error:
+            yield _unavailable(stream.name, error)
 
     async def _call(self, name: str, access: Access, payload: bytes, context: Any) -> Outcome:
         if self._in_flight > IN_FLIGHT_MAX:
             return refused(Refusal(RefusalCode.OVERLOADED))
         if len(payload) > self._message_bytes_max:
-            return refused(Refusal(RefusalCode.MESSAGE_TOO_LARGE, metadata=(("bytes_max", str(self._message_bytes_max)),)))
-        pem = context.auth_context().get("x509_pem_cert", [None])[0]
-        authorization = next((value for key, value in context.invocation_metadata() if key == "authorization"), None)
-        # Certificates and tokens live in real time, whatever clock the rules read.
-        caller = self._guard.authenticate(pem, authorization, access, datetime.now(UTC))
-        if isinstance(caller, AuthFailure):
-            return refused(
-                Refusal(
-                    RefusalCode(caller.code),
-                    metadata=tuple(sorted(caller.metadata.items())),
-                    detail_zh=caller.detail_zh,
-                    detail_en=caller.detail_en,
-                )
-            )
+            return refused(too_large(self._message_bytes_max))
+        caller = authenticate(self._guard, access, context)
+        if isinstance(caller, Refusal):
+            return refused(caller)
         try:
             return await self._dispatcher.call(name, payload, caller)
-        except (psycopg.OperationalError, DBAPIError, OSError) as error:
-            log.warning("call_unavailable", method=name, error=type(error).__name__)
-            return refused(Refusal(RefusalCode.UNAVAILABLE))
+        except _UNREACHABLE as error:
+            return _unavailable(name, error)
+
+
+async def _abort(context: Any, outcome: Outcome) -> None:
+    """End a call with a refusal; raises."""
+    status = status_pb2.Status.FromString(outcome.body)
+    await context.abort(_CODES[outcome.status], status.message, trailing_metadata=(("grpc-status-details-bin", outcome.body),))
+
+
+def _unavailable(name: str, error: Exception) -> Outcome:
+    log.warning("call_unavailable", method=name, error=type(error).__name__)
+    return refused(Refusal(RefusalCode.UNAVAILABLE))
 
 
 def _path(name: str) -> str:
@@ -146,4 +186,4 @@ class GrpcServer:
 
 def pipeline_methods(pipeline: Pipeline) -> list[str]:
     """Return the full names of the methods a pipeline serves."""
-    return list(pipeline._dispatcher.methods)
+    return [*pipeline._dispatcher.methods, *pipeline._dispatcher.streams]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from google.protobuf.descriptor import FieldDescriptor, FileDescriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
 
 import yrd
 from hub.domain.refusals import CATALOGUE, RefusalCode
@@ -65,20 +65,30 @@ def test_every_rpc_declares_scope_and_roles(method: MethodDescriptor) -> None:
 
 @every_method
 def test_mutations_and_only_they_begin_with_a_request_id(method: MethodDescriptor) -> None:
-    by_name = method.input_type.fields_by_name
-    if not access_of(method).mutation:
-        assert "request_id" not in by_name
-        return
-    field = by_name["request_id"]
-    assert (field.number, field.type) == (1, FieldDescriptor.TYPE_STRING)
-    assert not field.is_repeated
+    if access_of(method).mutation:
+        for command in commands_of(method):
+            field = command.fields_by_name["request_id"]
+            assert (field.number, field.type) == (1, FieldDescriptor.TYPE_STRING)
+            assert not field.is_repeated
+    else:
+        assert "request_id" not in method.input_type.fields_by_name
+
+
+def commands_of(method: MethodDescriptor) -> list[Descriptor]:
+    """What is idempotent under a request id: the request, or, since a stream is many commands, each kind that its messages hold."""
+    if not method.client_streaming:
+        return [method.input_type]
+    (choice,) = method.input_type.oneofs
+    commands = [field.message_type for field in choice.fields if field.message_type is not None]
+    assert len(commands) == len(choice.fields) > 0
+    return commands
 
 
 @every_method
 def test_request_and_response_belong_to_one_rpc(method: MethodDescriptor) -> None:
     assert method.input_type.name == f"{method.name}Request"
     assert method.output_type.name == f"{method.name}Response"
-    assert not method.client_streaming
+    assert method.server_streaming or not method.client_streaming
 
 
 def test_amounts_are_int64_and_named_for_their_unit() -> None:

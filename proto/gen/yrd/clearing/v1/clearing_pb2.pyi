@@ -603,6 +603,300 @@ class CaptureResponse(_message.Message):
 Global___CaptureResponse: _TypeAlias = CaptureResponse  # noqa: Y015
 
 @_typing.final
+class BatchAuthorizeRequest(_message.Message):
+    """Request of BatchAuthorize."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    ATOMIC_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of the batch. An atomic batch is idempotent under it; of any other it is a label that is not kept, since each item is idempotent
+    under its own.
+    """
+    atomic: _builtins.bool
+    """True applies all items or none. The whole batch is then refused with the refusal of the first item refused, whose position is `item`
+    in the metadata of `google.rpc.ErrorInfo`.
+    """
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuthorizeRequest]:
+        """Requests, 1 to 1,000, each with a request id of its own, other than the batch's. An item is the same command as the same request
+        sent alone: whichever comes later gets the outcome of the first.
+        """
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        items: _abc.Iterable[Global___AuthorizeRequest] | None = ...,
+        atomic: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["atomic", b"atomic", "items", b"items", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchAuthorizeRequest: _TypeAlias = BatchAuthorizeRequest  # noqa: Y015
+
+@_typing.final
+class BatchAuthorizeOutcome(_message.Message):
+    """What became of one item of a BatchAuthorize."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def response(self) -> Global___AuthorizeResponse:
+        """Authorized."""
+
+    @_builtins.property
+    def refusal(self) -> _refusal_pb2.Refusal:
+        """Refused; the neighbours are none the worse for it."""
+
+    def __init__(
+        self,
+        *,
+        response: Global___AuthorizeResponse | None = ...,
+        refusal: _refusal_pb2.Refusal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "response", b"response"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "response", b"response"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "refusal"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___BatchAuthorizeOutcome: _TypeAlias = BatchAuthorizeOutcome  # noqa: Y015
+
+@_typing.final
+class BatchAuthorizeResponse(_message.Message):
+    """Response of BatchAuthorize. It may be larger than the 4 MiB that many gRPC libraries accept unless told otherwise."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchAuthorizeOutcome]:
+        """One outcome for each item, in their order."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___BatchAuthorizeOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchAuthorizeResponse: _TypeAlias = BatchAuthorizeResponse  # noqa: Y015
+
+@_typing.final
+class BatchCaptureRequest(_message.Message):
+    """Request of BatchCapture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    ATOMIC_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of the batch. An atomic batch is idempotent under it; of any other it is a label that is not kept, since each item is idempotent
+    under its own.
+    """
+    atomic: _builtins.bool
+    """True applies all items or none. The whole batch is then refused with the refusal of the first item refused, whose position is `item`
+    in the metadata of `google.rpc.ErrorInfo`.
+    """
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaptureRequest]:
+        """Requests, 1 to 1,000, each with a request id of its own, other than the batch's. An item is the same command as the same request
+        sent alone: whichever comes later gets the outcome of the first.
+        """
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        items: _abc.Iterable[Global___CaptureRequest] | None = ...,
+        atomic: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["atomic", b"atomic", "items", b"items", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCaptureRequest: _TypeAlias = BatchCaptureRequest  # noqa: Y015
+
+@_typing.final
+class BatchCaptureOutcome(_message.Message):
+    """What became of one item of a BatchCapture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def response(self) -> Global___CaptureResponse:
+        """Captured."""
+
+    @_builtins.property
+    def refusal(self) -> _refusal_pb2.Refusal:
+        """Refused; the neighbours are none the worse for it."""
+
+    def __init__(
+        self,
+        *,
+        response: Global___CaptureResponse | None = ...,
+        refusal: _refusal_pb2.Refusal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "response", b"response"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "response", b"response"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "refusal"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___BatchCaptureOutcome: _TypeAlias = BatchCaptureOutcome  # noqa: Y015
+
+@_typing.final
+class BatchCaptureResponse(_message.Message):
+    """Response of BatchCapture. It may be larger than the 4 MiB that many gRPC libraries accept unless told otherwise."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchCaptureOutcome]:
+        """One outcome for each item, in their order."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___BatchCaptureOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCaptureResponse: _TypeAlias = BatchCaptureResponse  # noqa: Y015
+
+@_typing.final
+class ClearRequest(_message.Message):
+    """One command of a Clear stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_ID_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    AUTHORIZE_FIELD_NUMBER: _builtins.int
+    CAPTURE_FIELD_NUMBER: _builtins.int
+    VOID_FIELD_NUMBER: _builtins.int
+    REFUND_FIELD_NUMBER: _builtins.int
+    stream_id: _builtins.str
+    """UUID of the stream, kept when it is resumed; the first message carries it, later ones may leave it empty."""
+    sequence: _builtins.int
+    """Number of the command: the first message of a call may begin anywhere from 1, each further one is one more."""
+    @_builtins.property
+    def authorize(self) -> Global___AuthorizeRequest:
+        """Authorize."""
+
+    @_builtins.property
+    def capture(self) -> Global___CaptureRequest:
+        """Capture."""
+
+    @_builtins.property
+    def void(self) -> Global___VoidRequest:
+        """Void."""
+
+    @_builtins.property
+    def refund(self) -> Global___RefundRequest:
+        """Refund."""
+
+    def __init__(
+        self,
+        *,
+        stream_id: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+        authorize: Global___AuthorizeRequest | None = ...,
+        capture: Global___CaptureRequest | None = ...,
+        void: Global___VoidRequest | None = ...,
+        refund: Global___RefundRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authorize", b"authorize", "capture", b"capture", "command", b"command", "refund", b"refund", "void", b"void"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorize", b"authorize", "capture", b"capture", "command", b"command", "refund", b"refund", "sequence", b"sequence", "stream_id", b"stream_id", "void", b"void"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["authorize", "capture", "void", "refund"]  # noqa: Y015
+    _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
+
+Global___ClearRequest: _TypeAlias = ClearRequest  # noqa: Y015
+
+@_typing.final
+class ClearResponse(_message.Message):
+    """What became of one command of a Clear stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    AUTHORIZE_FIELD_NUMBER: _builtins.int
+    CAPTURE_FIELD_NUMBER: _builtins.int
+    VOID_FIELD_NUMBER: _builtins.int
+    REFUND_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Number of the command."""
+    @_builtins.property
+    def authorize(self) -> Global___AuthorizeResponse:
+        """Authorized."""
+
+    @_builtins.property
+    def capture(self) -> Global___CaptureResponse:
+        """Captured."""
+
+    @_builtins.property
+    def void(self) -> Global___VoidResponse:
+        """Voided."""
+
+    @_builtins.property
+    def refund(self) -> Global___RefundResponse:
+        """Refunded."""
+
+    @_builtins.property
+    def refusal(self) -> _refusal_pb2.Refusal:
+        """Refused; the stream goes on."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        authorize: Global___AuthorizeResponse | None = ...,
+        capture: Global___CaptureResponse | None = ...,
+        void: Global___VoidResponse | None = ...,
+        refund: Global___RefundResponse | None = ...,
+        refusal: _refusal_pb2.Refusal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authorize", b"authorize", "capture", b"capture", "outcome", b"outcome", "refund", b"refund", "refusal", b"refusal", "void", b"void"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorize", b"authorize", "capture", b"capture", "outcome", b"outcome", "refund", b"refund", "refusal", b"refusal", "sequence", b"sequence", "void", b"void"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["authorize", "capture", "void", "refund", "refusal"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___ClearResponse: _TypeAlias = ClearResponse  # noqa: Y015
+
+@_typing.final
 class ApproveRequest(_message.Message):
     """Request of Approve."""
 
@@ -921,6 +1215,11 @@ class ListRedemptionsRequest(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ENTERPRISE_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    ORDER_NO_FIELD_NUMBER: _builtins.int
+    AUTHORIZED_FROM_FIELD_NUMBER: _builtins.int
+    AUTHORIZED_UNTIL_FIELD_NUMBER: _builtins.int
     issuer: _builtins.str
     """Only of this issuer; empty means any on the caller's side."""
     acquirer: _builtins.str
@@ -931,6 +1230,20 @@ class ListRedemptionsRequest(_message.Message):
     """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
     page_token: _builtins.str
     """Token of the page before."""
+    enterprise: _builtins.str
+    """Only of this enterprise; empty means any."""
+    provider: _builtins.str
+    """Only of this provider; empty means any."""
+    order_no: _builtins.str
+    """Only on the order of this number; empty means any."""
+    @_builtins.property
+    def authorized_from(self) -> _timestamp_pb2.Timestamp:
+        """Only authorized at or after this instant; absent means from the beginning."""
+
+    @_builtins.property
+    def authorized_until(self) -> _timestamp_pb2.Timestamp:
+        """Only authorized before this instant; absent means to the end."""
+
     def __init__(
         self,
         *,
@@ -939,10 +1252,15 @@ class ListRedemptionsRequest(_message.Message):
         state: Global___RedemptionState.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        enterprise: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        order_no: _builtins.str = ...,
+        authorized_from: _timestamp_pb2.Timestamp | None = ...,
+        authorized_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authorized_from", b"authorized_from", "authorized_until", b"authorized_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer", b"acquirer", "issuer", b"issuer", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer", b"acquirer", "authorized_from", b"authorized_from", "authorized_until", b"authorized_until", "enterprise", b"enterprise", "issuer", b"issuer", "order_no", b"order_no", "page_size", b"page_size", "page_token", b"page_token", "provider", b"provider", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -975,3 +1293,49 @@ class ListRedemptionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListRedemptionsResponse: _TypeAlias = ListRedemptionsResponse  # noqa: Y015
+
+@_typing.final
+class WatchRedemptionRequest(_message.Message):
+    """Request of WatchRedemption."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REDEMPTION_ID_FIELD_NUMBER: _builtins.int
+    redemption_id: _builtins.str
+    """The redemption."""
+    def __init__(
+        self,
+        *,
+        redemption_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["redemption_id", b"redemption_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchRedemptionRequest: _TypeAlias = WatchRedemptionRequest  # noqa: Y015
+
+@_typing.final
+class WatchRedemptionResponse(_message.Message):
+    """Response of WatchRedemption."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REDEMPTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def redemption(self) -> Global___Redemption:
+        """The redemption as it stands."""
+
+    def __init__(
+        self,
+        *,
+        redemption: Global___Redemption | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["redemption", b"redemption"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["redemption", b"redemption"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchRedemptionResponse: _TypeAlias = WatchRedemptionResponse  # noqa: Y015

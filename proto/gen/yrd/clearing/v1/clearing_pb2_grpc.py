@@ -50,6 +50,21 @@ class ClearingServiceStub:
                 request_serializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.CaptureRequest.SerializeToString,
                 response_deserializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.CaptureResponse.FromString,
                 _registered_method=True)
+        self.BatchAuthorize = channel.unary_unary(
+                '/yrd.clearing.v1.ClearingService/BatchAuthorize',
+                request_serializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.BatchAuthorizeRequest.SerializeToString,
+                response_deserializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.BatchAuthorizeResponse.FromString,
+                _registered_method=True)
+        self.BatchCapture = channel.unary_unary(
+                '/yrd.clearing.v1.ClearingService/BatchCapture',
+                request_serializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.BatchCaptureRequest.SerializeToString,
+                response_deserializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.BatchCaptureResponse.FromString,
+                _registered_method=True)
+        self.Clear = channel.stream_stream(
+                '/yrd.clearing.v1.ClearingService/Clear',
+                request_serializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.ClearRequest.SerializeToString,
+                response_deserializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.ClearResponse.FromString,
+                _registered_method=True)
         self.Approve = channel.unary_unary(
                 '/yrd.clearing.v1.ClearingService/Approve',
                 request_serializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.ApproveRequest.SerializeToString,
@@ -80,6 +95,11 @@ class ClearingServiceStub:
                 request_serializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.ListRedemptionsRequest.SerializeToString,
                 response_deserializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.ListRedemptionsResponse.FromString,
                 _registered_method=True)
+        self.WatchRedemption = channel.unary_stream(
+                '/yrd.clearing.v1.ClearingService/WatchRedemption',
+                request_serializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.WatchRedemptionRequest.SerializeToString,
+                response_deserializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.WatchRedemptionResponse.FromString,
+                _registered_method=True)
 
 
 class ClearingServiceServicer:
@@ -102,6 +122,29 @@ class ClearingServiceServicer:
 
     def Capture(self, request, context):
         """Brings final lines, evidence and invoice after delivery. The acquirer's platform calls.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchAuthorize(self, request, context):
+        """Authorizes up to 1,000 orders in one call. The acquirer's platform calls.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchCapture(self, request, context):
+        """Captures up to 1,000 redemptions in one call. The acquirer's platform calls.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Clear(self, request_iterator, context):
+        """Carries commands one after the other, without waiting for each answer. Answers come in the order of the commands, each once its
+        command is durable. The hub reads no further while 256 commands are unanswered. After a break the caller opens a new stream and
+        sends again, unchanged, whatever was not answered: each command's own request id keeps it to one effect.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,6 +192,14 @@ class ClearingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchRedemption(self, request, context):
+        """Sends one redemption of the caller's side as it stands, and again whenever it has changed, until it is in a final state. Changes
+        within a quarter of a second may come as one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClearingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -166,6 +217,21 @@ def add_ClearingServiceServicer_to_server(servicer, server):
                     servicer.Capture,
                     request_deserializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.CaptureRequest.FromString,
                     response_serializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.CaptureResponse.SerializeToString,
+            ),
+            'BatchAuthorize': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchAuthorize,
+                    request_deserializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.BatchAuthorizeRequest.FromString,
+                    response_serializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.BatchAuthorizeResponse.SerializeToString,
+            ),
+            'BatchCapture': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCapture,
+                    request_deserializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.BatchCaptureRequest.FromString,
+                    response_serializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.BatchCaptureResponse.SerializeToString,
+            ),
+            'Clear': grpc.stream_stream_rpc_method_handler(
+                    servicer.Clear,
+                    request_deserializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.ClearRequest.FromString,
+                    response_serializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.ClearResponse.SerializeToString,
             ),
             'Approve': grpc.unary_unary_rpc_method_handler(
                     servicer.Approve,
@@ -196,6 +262,11 @@ def add_ClearingServiceServicer_to_server(servicer, server):
                     servicer.ListRedemptions,
                     request_deserializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.ListRedemptionsRequest.FromString,
                     response_serializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.ListRedemptionsResponse.SerializeToString,
+            ),
+            'WatchRedemption': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRedemption,
+                    request_deserializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.WatchRedemptionRequest.FromString,
+                    response_serializer=yrd_dot_clearing_dot_v1_dot_clearing__pb2.WatchRedemptionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -280,6 +351,87 @@ class ClearingService:
             '/yrd.clearing.v1.ClearingService/Capture',
             yrd_dot_clearing_dot_v1_dot_clearing__pb2.CaptureRequest.SerializeToString,
             yrd_dot_clearing_dot_v1_dot_clearing__pb2.CaptureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchAuthorize(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.clearing.v1.ClearingService/BatchAuthorize',
+            yrd_dot_clearing_dot_v1_dot_clearing__pb2.BatchAuthorizeRequest.SerializeToString,
+            yrd_dot_clearing_dot_v1_dot_clearing__pb2.BatchAuthorizeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCapture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.clearing.v1.ClearingService/BatchCapture',
+            yrd_dot_clearing_dot_v1_dot_clearing__pb2.BatchCaptureRequest.SerializeToString,
+            yrd_dot_clearing_dot_v1_dot_clearing__pb2.BatchCaptureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Clear(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/yrd.clearing.v1.ClearingService/Clear',
+            yrd_dot_clearing_dot_v1_dot_clearing__pb2.ClearRequest.SerializeToString,
+            yrd_dot_clearing_dot_v1_dot_clearing__pb2.ClearResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -442,6 +594,33 @@ class ClearingService:
             '/yrd.clearing.v1.ClearingService/ListRedemptions',
             yrd_dot_clearing_dot_v1_dot_clearing__pb2.ListRedemptionsRequest.SerializeToString,
             yrd_dot_clearing_dot_v1_dot_clearing__pb2.ListRedemptionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchRedemption(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/yrd.clearing.v1.ClearingService/WatchRedemption',
+            yrd_dot_clearing_dot_v1_dot_clearing__pb2.WatchRedemptionRequest.SerializeToString,
+            yrd_dot_clearing_dot_v1_dot_clearing__pb2.WatchRedemptionResponse.FromString,
             options,
             channel_credentials,
             insecure,

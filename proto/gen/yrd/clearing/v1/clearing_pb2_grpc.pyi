@@ -39,6 +39,15 @@ class ClearingServiceStub:
     """Reserves vouchers for an order. The acquirer's platform calls."""
     Capture: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.CaptureRequest, _clearing_pb2.CaptureResponse]
     """Brings final lines, evidence and invoice after delivery. The acquirer's platform calls."""
+    BatchAuthorize: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.BatchAuthorizeRequest, _clearing_pb2.BatchAuthorizeResponse]
+    """Authorizes up to 1,000 orders in one call. The acquirer's platform calls."""
+    BatchCapture: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.BatchCaptureRequest, _clearing_pb2.BatchCaptureResponse]
+    """Captures up to 1,000 redemptions in one call. The acquirer's platform calls."""
+    Clear: _grpc.StreamStreamMultiCallable[_clearing_pb2.ClearRequest, _clearing_pb2.ClearResponse]
+    """Carries commands one after the other, without waiting for each answer. Answers come in the order of the commands, each once its
+    command is durable. The hub reads no further while 256 commands are unanswered. After a break the caller opens a new stream and
+    sends again, unchanged, whatever was not answered: each command's own request id keeps it to one effect.
+    """
     Approve: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.ApproveRequest, _clearing_pb2.ApproveResponse]
     """Approves a capture under review or held. The issuer's platform calls."""
     Reject: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.RejectRequest, _clearing_pb2.RejectResponse]
@@ -51,6 +60,10 @@ class ClearingServiceStub:
     """Returns one redemption of the caller's side."""
     ListRedemptions: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.ListRedemptionsRequest, _clearing_pb2.ListRedemptionsResponse]
     """Lists redemptions of the caller's side, newest first."""
+    WatchRedemption: _grpc.UnaryStreamMultiCallable[_clearing_pb2.WatchRedemptionRequest, _clearing_pb2.WatchRedemptionResponse]
+    """Sends one redemption of the caller's side as it stands, and again whenever it has changed, until it is in a final state. Changes
+    within a quarter of a second may come as one.
+    """
 
 @_typing.type_check_only
 class ClearingServiceAsyncStub(ClearingServiceStub):
@@ -63,6 +76,15 @@ class ClearingServiceAsyncStub(ClearingServiceStub):
     """Reserves vouchers for an order. The acquirer's platform calls."""
     Capture: _aio.UnaryUnaryMultiCallable[_clearing_pb2.CaptureRequest, _clearing_pb2.CaptureResponse]  # type: ignore[assignment]
     """Brings final lines, evidence and invoice after delivery. The acquirer's platform calls."""
+    BatchAuthorize: _aio.UnaryUnaryMultiCallable[_clearing_pb2.BatchAuthorizeRequest, _clearing_pb2.BatchAuthorizeResponse]  # type: ignore[assignment]
+    """Authorizes up to 1,000 orders in one call. The acquirer's platform calls."""
+    BatchCapture: _aio.UnaryUnaryMultiCallable[_clearing_pb2.BatchCaptureRequest, _clearing_pb2.BatchCaptureResponse]  # type: ignore[assignment]
+    """Captures up to 1,000 redemptions in one call. The acquirer's platform calls."""
+    Clear: _aio.StreamStreamMultiCallable[_clearing_pb2.ClearRequest, _clearing_pb2.ClearResponse]  # type: ignore[assignment]
+    """Carries commands one after the other, without waiting for each answer. Answers come in the order of the commands, each once its
+    command is durable. The hub reads no further while 256 commands are unanswered. After a break the caller opens a new stream and
+    sends again, unchanged, whatever was not answered: each command's own request id keeps it to one effect.
+    """
     Approve: _aio.UnaryUnaryMultiCallable[_clearing_pb2.ApproveRequest, _clearing_pb2.ApproveResponse]  # type: ignore[assignment]
     """Approves a capture under review or held. The issuer's platform calls."""
     Reject: _aio.UnaryUnaryMultiCallable[_clearing_pb2.RejectRequest, _clearing_pb2.RejectResponse]  # type: ignore[assignment]
@@ -75,6 +97,10 @@ class ClearingServiceAsyncStub(ClearingServiceStub):
     """Returns one redemption of the caller's side."""
     ListRedemptions: _aio.UnaryUnaryMultiCallable[_clearing_pb2.ListRedemptionsRequest, _clearing_pb2.ListRedemptionsResponse]  # type: ignore[assignment]
     """Lists redemptions of the caller's side, newest first."""
+    WatchRedemption: _aio.UnaryStreamMultiCallable[_clearing_pb2.WatchRedemptionRequest, _clearing_pb2.WatchRedemptionResponse]  # type: ignore[assignment]
+    """Sends one redemption of the caller's side as it stands, and again whenever it has changed, until it is in a final state. Changes
+    within a quarter of a second may come as one.
+    """
 
 class ClearingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Authorization, capture, review, void, refund (docs/rules.md, Authorize and Capture)."""
@@ -102,6 +128,33 @@ class ClearingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_clearing_pb2.CaptureResponse, _abc.Awaitable[_clearing_pb2.CaptureResponse]]:
         """Brings final lines, evidence and invoice after delivery. The acquirer's platform calls."""
+
+    @_abc_1.abstractmethod
+    def BatchAuthorize(
+        self,
+        request: _clearing_pb2.BatchAuthorizeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_clearing_pb2.BatchAuthorizeResponse, _abc.Awaitable[_clearing_pb2.BatchAuthorizeResponse]]:
+        """Authorizes up to 1,000 orders in one call. The acquirer's platform calls."""
+
+    @_abc_1.abstractmethod
+    def BatchCapture(
+        self,
+        request: _clearing_pb2.BatchCaptureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_clearing_pb2.BatchCaptureResponse, _abc.Awaitable[_clearing_pb2.BatchCaptureResponse]]:
+        """Captures up to 1,000 redemptions in one call. The acquirer's platform calls."""
+
+    @_abc_1.abstractmethod
+    def Clear(
+        self,
+        request_iterator: _MaybeAsyncIterator[_clearing_pb2.ClearRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_clearing_pb2.ClearResponse], _abc.AsyncIterator[_clearing_pb2.ClearResponse]]:
+        """Carries commands one after the other, without waiting for each answer. Answers come in the order of the commands, each once its
+        command is durable. The hub reads no further while 256 commands are unanswered. After a break the caller opens a new stream and
+        sends again, unchanged, whatever was not answered: each command's own request id keeps it to one effect.
+        """
 
     @_abc_1.abstractmethod
     def Approve(
@@ -150,5 +203,15 @@ class ClearingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_clearing_pb2.ListRedemptionsResponse, _abc.Awaitable[_clearing_pb2.ListRedemptionsResponse]]:
         """Lists redemptions of the caller's side, newest first."""
+
+    @_abc_1.abstractmethod
+    def WatchRedemption(
+        self,
+        request: _clearing_pb2.WatchRedemptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_clearing_pb2.WatchRedemptionResponse], _abc.AsyncIterator[_clearing_pb2.WatchRedemptionResponse]]:
+        """Sends one redemption of the caller's side as it stands, and again whenever it has changed, until it is in a final state. Changes
+        within a quarter of a second may come as one.
+        """
 
 def add_ClearingServiceServicer_to_server(servicer: ClearingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

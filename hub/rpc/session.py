@@ -1,0 +1,64 @@
+"""Who is at the other end of a call or stream, and what comes in from there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+from hub.domain.caller import Caller
+from hub.domain.refusals import Refusal, RefusalCode
+from hub.security.access import Access
+from hub.security.failures import AuthFailure
+from hub.security.guard import Guard
+
+
+def authenticate(guard: Guard, access: Access, context: Any) -> Caller | Refusal:
+    """Return the verified caller of a gRPC call, as of now, or why it may not call."""
+    pem = context.auth_context().get("x509_pem_cert", [None])[0]
+    authorization = next((value for key, value in context.invocation_metadata() if key == "authorization"), None)
+    # Certificates and tokens live in real time, whatever clock the rules read.
+    caller = guard.authenticate(pem, authorization, access, datetime.now(UTC))
+    if not isinstance(caller, AuthFailure):
+        return caller
+    return Refusal(
+        RefusalCode(caller.code),
+        metadata=tuple(sorted(caller.metadata.items())),
+        detail_zh=caller.detail_zh,
+        detail_en=caller.detail_en,
+    )
+
+
+def too_large(bytes_max: int) -> Refusal:
+    """Return the refusal of a message larger than `bytes_max`."""
+    return Refusal(RefusalCode.MESSAGE_TOO_LARGE, metadata=(("bytes_max", str(bytes_max)),))
+
+
+class GrpcSession:
+    """An open stream: implements `hub.application.sessions.Session`."""
+
+    def __init__(self, guard: Guard, access: Access, requests: Any, context: Any, message_bytes_max: int) -> None:
+        """`requests` are an iterator of messages, or the only one."""
+        self._guard = guard
+        self._access = access
+        self._requests = requests
+        self._context = context
+        self._message_bytes_max = message_bytes_max
+
+    def caller(self) -> Caller | Refusal:
+        """Return who calls, as of now."""
+        return authenticate(self._guard, self._access, self._context)
+
+    async def messages(self) -> AsyncIterator[bytes | Refusal]:
+        """Yield the messages as they come, the last of them a refusal where one is too large."""
+        if isinstance(self._requests, bytes):
+            yield self._checked(self._requests)
+            return
+        async for payload in self._requests:
+            checked = self._checked(payload)
+            yield checked
+            if isinstance(checked, Refusal):
+                return
+
+    def _checked(self, payload: bytes) -> bytes | Refusal:
+        return too_large(self._message_bytes_max) if len(payload) > self._message_bytes_max else payload
