@@ -4,4 +4,11 @@ import os
 # started here is exec'd at once and needs none of them.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
-pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.kafka", "tests.fixtures.hub", "tests.fixtures.forked", "tests.fixtures.badinput", "tests.fixtures.ledger"]
+pytest_plugins = [
+    "tests.fixtures.postgres",
+    "tests.fixtures.kafka",
+    "tests.fixtures.hub",
+    "tests.fixtures.forked",
+    "tests.fixtures.badinput",
+    "tests.fixtures.ledger",
+]

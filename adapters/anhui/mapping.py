@@ -88,7 +88,7 @@ DROPPED: FieldTable = {
 
 def read_day(text: str) -> date:
     """Read `2026年2月3日`; raise ValueError for anything else."""
-    found = _DAY.match(text)
+    found = _DAY.fullmatch(text)
     if found is None:
         raise ValueError(text)
     year, month, day = (int(part) for part in found.groups())

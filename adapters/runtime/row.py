@@ -63,7 +63,7 @@ def parse_money(text: str, scale: int) -> int:
 
     `scale` is how many fen one unit holds: 1 for fen, 100 for yuan, 1,000,000 for ten thousand yuan (万元).
     """
-    if not _NUMBER.match(text):
+    if not _NUMBER.fullmatch(text):
         raise ValueError("BAD_AMOUNT")
     try:
         fen = Decimal(text) * scale
@@ -130,7 +130,7 @@ class Row:
         """Return an amount greater than zero, in fen (rules.md M1); `scale` as in `parse_money`, `grouped` allows `8,000.00`."""
         value = self.text(field)
         try:
-            return parse_money(value.replace(",", "") if grouped and _GROUPED.match(value) else value, scale)
+            return parse_money(value.replace(",", "") if grouped and _GROUPED.fullmatch(value) else value, scale)
         except ValueError as error:
             raise Reject(field, str(error), value) from None
 
@@ -146,7 +146,7 @@ class Row:
         value = self.optional(field)
         if not value:
             return 0
-        hundredths = Decimal(value) * 100 if _NUMBER.match(value) else Decimal(-1)
+        hundredths = Decimal(value) * 100 if _NUMBER.fullmatch(value) else Decimal(-1)
         if hundredths != hundredths.to_integral_value() or not 0 <= hundredths <= 500:
             raise Reject(field, "BAD_NUMBER", value, "0.00-5.00")
         return int(hundredths)
@@ -184,14 +184,14 @@ class Row:
     def sme_no(self, field: str, kind: str) -> str:
         """Return the SME registration number, which a TECH_SME must have."""
         value = self.text(field) if kind == "TECH_SME" else self.optional(field)
-        if value and not _SME_NO.match(value):
+        if value and not _SME_NO.fullmatch(value):
             raise Reject(field, "BAD_SME_NO", value)
         return value
 
     def sha256(self, field: str) -> str:
         """Return a digest in lower case, or nothing where the field is empty."""
         value = self.optional(field).lower()
-        if value and not _SHA256.match(value):
+        if value and not _SHA256.fullmatch(value):
             raise Reject(field, "BAD_HASH", value)
         return value
 

@@ -93,7 +93,7 @@ DROPPED: FieldTable = {
 
 def read_day(text: str) -> date:
     """Read `2026/2/3`; raise ValueError for anything else."""
-    found = _DAY.match(text)
+    found = _DAY.fullmatch(text)
     if found is None:
         raise ValueError(text)
     year, month, day = (int(part) for part in found.groups())

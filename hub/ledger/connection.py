@@ -14,8 +14,7 @@ CONNECT_SECONDS = 5
 
 # Every statement of a batch is a lookup by key: a plan that reads a whole table is never right, however small the table still is.
 _OPTIONS = (
-    "-c enable_seqscan=off -c timezone=UTC -c synchronous_commit=on "
-    "-c idle_in_transaction_session_timeout=60s -c statement_timeout=60s"
+    "-c enable_seqscan=off -c timezone=UTC -c synchronous_commit=on -c idle_in_transaction_session_timeout=60s -c statement_timeout=60s"
 )
 
 

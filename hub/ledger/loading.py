@@ -79,7 +79,7 @@ WHERE (issuer, enterprise) IN ({_TOUCHED_WALLETS})
   AND (available > 0 OR note_id IN (
     SELECT unnest(draw_notes) FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[]))
     OR (issuer, voucher_no) IN (SELECT * FROM unnest(%(number_issuers)s::text[], %(numbers)s::text[])))
-ORDER BY expires_on, voucher_no"""
+ORDER BY expires_on, voucher_no COLLATE "C" """
 
 _QUOTAS = f"SELECT issuer, enterprise, year, used, issued FROM quota WHERE (issuer, enterprise) IN ({_TOUCHED_WALLETS})"
 

@@ -41,7 +41,8 @@ async def redemptions(session: AsyncSession, condition: str, parameters: dict[st
 async def notes(session: AsyncSession, wallet: WalletKey) -> list[Note]:
     """Return all notes of a wallet, soonest expiry first."""
     statement = text(
-        f"SELECT {rows.VOUCHER_COLUMNS} FROM voucher WHERE issuer = :issuer AND enterprise = :enterprise ORDER BY expires_on, voucher_no"
+        f"SELECT {rows.VOUCHER_COLUMNS} FROM voucher WHERE issuer = :issuer AND enterprise = :enterprise "
+        'ORDER BY expires_on, voucher_no COLLATE "C"'
     )
     return [rows.note(row) for row in (await session.execute(statement, wallet._asdict())).all()]
 

@@ -41,9 +41,7 @@ def _outcomes(url: str) -> list[events_pb2.CommandOutcome]:
         (b"\x9a\x06\x01x", refusal_pb2.REFUSAL_CODE_UNKNOWN_FIELD),
     ],
 )
-async def test_what_cannot_be_read_is_answered(
-    postgres_server: EmbeddedPostgres, tmp_path: Path, payload: bytes, code: int
-) -> None:
+async def test_what_cannot_be_read_is_answered(postgres_server: EmbeddedPostgres, tmp_path: Path, payload: bytes, code: int) -> None:
     with migrated_database(postgres_server) as url:
         hub = Hub(Settings(database_url=url, data_dir=tmp_path), CollectorRegistry())
         command = _command(AUTHORIZE, payload)
