@@ -41,6 +41,11 @@ test: setup ## Run all tests; ARGS='-k name' picks some
 bench: setup ## Benchmarks, with the machine's own ceilings beside them; ARGS='--seconds 5' for a short one
 	$(BIN)/python -m tests.bench $(ARGS)
 
+MINUTES := 10
+.PHONY: soak
+soak: setup ## Crash matrix, fuzzing, linearizability and properties over and over from fresh seeds; MINUTES=n, 10 unless told
+	$(BIN)/python tools/soak.py $(MINUTES)
+
 .PHONY: check
 check: lint types imports contract drift docs-drift chart ## Run every check that is no test
 
