@@ -27,7 +27,7 @@ async def test_sigkill_of_the_hub(postgres_server: EmbeddedPostgres, embedded_ka
         async with open_hub(uri, embedded_kafka.bootstrap, tmp_path) as hub:
             traffic = await open_traffic(hub)
             async with traffic.flowing():
-                for _ in range(3):
+                for _ in range(2):
                     await traffic.more(100)
                     await asyncio.to_thread(hub.process.restart)
                     await traffic.nothing_lost()
