@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import psycopg
-from sqlalchemy.exc import DBAPIError
-
 from hub.application.dispatch import Dispatcher
 from hub.codec.events import Reply
 from hub.codec.outcome import Outcome, refusal_of
 from hub.domain.caller import Caller, Role
+from hub.ledger.connection import OUTAGES
 from hub.messaging.ports import InboundCommand, Unavailable, Undeliverable
 from hub.security.access import access_rules
 from yrd.common.v1 import refusal_pb2
@@ -34,7 +32,7 @@ class InboundCommands:
         reply = Reply(command.division, command.method, command.source_id, command.source_id)
         try:
             outcome = await self._dispatcher.call(command.method, command.payload, caller, reply)
-        except (psycopg.OperationalError, DBAPIError, OSError) as error:
+        except OUTAGES as error:
             raise Unavailable(type(error).__name__) from error
         self._check(outcome)
 

@@ -11,17 +11,16 @@ from time import perf_counter
 from typing import Any
 
 import grpc
-import psycopg
 import structlog
 from google.rpc import status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from sqlalchemy.exc import DBAPIError
 
 from hub.application.dispatch import Dispatcher
 from hub.application.methods import Stream
 from hub.codec.outcome import Outcome, refused
 from hub.domain.refusals import Refusal, RefusalCode
+from hub.ledger.connection import OUTAGES
 from hub.rpc.metrics import RpcMetrics
 from hub.rpc.session import GrpcSession, authenticate, too_large
 from hub.security.access import Access, access_rules
@@ -41,7 +40,6 @@ PENDING_MAX = 16_384
 above the bounds below, every call reaches the pipeline and is told OVERLOADED, after what delay to come back, and that nothing happened."""
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_UNREACHABLE = (psycopg.OperationalError, DBAPIError, OSError)
 _Unary = Callable[[bytes, Any], Awaitable[bytes]]
 _Streaming = Callable[[Any, Any], AsyncIterator[bytes]]
 
@@ -114,7 +112,7 @@ class Pipeline(grpc.GenericRpcHandler):
         try:
             async for outcome in stream.serve(session):
                 yield outcome
-        except _UNREACHABLE as error:
+        except OUTAGES as error:
             yield _unavailable(stream.name, error)
 
     async def _call(self, name: str, access: Access, payload: bytes, context: Any) -> Outcome:
@@ -127,7 +125,7 @@ class Pipeline(grpc.GenericRpcHandler):
             return refused(caller)
         try:
             return await self._dispatcher.call(name, payload, caller)
-        except _UNREACHABLE as error:
+        except OUTAGES as error:
             return _unavailable(name, error)
 
 
