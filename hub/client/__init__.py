@@ -6,9 +6,10 @@ async with HubClient("hub.example:8443", "hub.example:8080", Path("identity")) a
         print(result.code, result.refusal.zh)
 """
 
-from hub.client.client import HubClient, RetryPolicy
+from hub.client.client import HubClient
 from hub.client.identity import ClientIdentity
-from hub.client.result import CallResult, HubRefused
+from hub.client.result import CallResult, HubRefused, item_result
+from hub.client.retrying import RetryPolicy
 from hub.client.tokens import TokenRefused, TokenSource
 
-__all__ = ["CallResult", "ClientIdentity", "HubClient", "HubRefused", "RetryPolicy", "TokenRefused", "TokenSource"]
+__all__ = ["CallResult", "ClientIdentity", "HubClient", "HubRefused", "RetryPolicy", "TokenRefused", "TokenSource", "item_result"]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -16,15 +14,19 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
+from hub.client import streams
 from hub.client.identity import ClientIdentity
 from hub.client.result import CallResult, from_error, refused
+from hub.client.retrying import RetryPolicy
 from hub.client.tokens import TokenRefused, TokenSource
+from yrd.clearing.v1 import clearing_pb2
 
 S = TypeVar("S")
 
 TIMEOUT_SECONDS = 30.0
 """Time a call may take, retries included, unless told otherwise."""
 
+_KINDS = {(False, False): "unary_unary", (False, True): "unary_stream", (True, True): "stream_stream"}
 _HTTP_TIMEOUT_SECONDS = 10.0
 _MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 _CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
@@ -38,21 +40,6 @@ _CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
     # mTLS ends at the hub itself; a proxy of the environment could only be in the way.
     ("grpc.enable_http_proxy", 0),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How often, and after what pauses, a call is repeated that found the hub unavailable or overloaded. `attempts=1` never repeats."""
-
-    attempts: int = 8
-    initial_seconds: float = 0.1
-    max_seconds: float = 2.0
-
-    def pause_seconds(self, attempt: int, asked_seconds: float | None = None) -> float:
-        """Return the pause after the `attempt`-th failure (1, 2, …): doubled each time, jittered, no shorter than the hub asked for."""
-        backoff = min(self.max_seconds, self.initial_seconds * float(2 ** (attempt - 1)))
-        # Without jitter every client of a hub that restarts would come back at the same instant.
-        return max(backoff * random.uniform(0.5, 1.0), asked_seconds or 0.0)
 
 
 class HubClient:
@@ -136,6 +123,35 @@ class HubClient:
                 return result
             await self._sleep(pause)
 
+    def watch(self, redemption_id: str) -> AsyncIterator[clearing_pb2.Redemption]:
+        """Yield a redemption as it stands and whenever it has changed, until its final state.
+
+        A hub that goes away is found again, and an expired token replaced. Raises HubRefused where the hub will not show it.
+        """
+        return streams.watch(self._open, redemption_id, self._retry, self._sleep)
+
+    def clear(self, commands: AsyncIterable[streams.Command]) -> AsyncIterator[CallResult[Any]]:
+        """Send commands one after the other without waiting, and yield the outcome of each, in their order.
+
+        What was unanswered when a hub goes away is sent again to the next: its request id keeps it to one effect. At most 256 commands
+        are taken from `commands` before the first of them is answered. Raises HubRefused where the stream itself is refused.
+        """
+        return streams.clear(self._open, commands, self._retry, self._sleep)
+
+    async def _open(self, method: str, requests: Message | AsyncIterable[Message]) -> AsyncIterator[Any]:
+        token = await self.tokens.get()
+        call = self._method(method)(requests, metadata=(("authorization", f"Bearer {token}"),))
+        try:
+            async for response in call:
+                yield response
+        except grpc.aio.AioRpcError as error:
+            if from_error(error).code == "TOKEN_EXPIRED":
+                self.tokens.drop(token)
+            raise
+        finally:
+            # Whoever stops listening stops the stream; once it has ended this does nothing.
+            call.cancel()
+
     async def _once(self, invoke: Callable[..., Any], request: Message, timeout_seconds: float) -> tuple[CallResult[Any], str]:
         try:
             token = await self.tokens.get()
@@ -158,7 +174,8 @@ class HubClient:
             response = message_factory.GetMessageClass(descriptor.output_type)
             if self._plain is None:
                 self._plain = self._channel([])
-            invoke = self._methods[name] = self._plain.unary_unary(
+            opener = getattr(self._plain, _KINDS[descriptor.client_streaming, descriptor.server_streaming])
+            invoke = self._methods[name] = opener(
                 f"/{descriptor.containing_service.full_name}/{descriptor.name}",
                 request_serializer=lambda message: message.SerializeToString(),
                 response_deserializer=response.FromString,

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
+from hub.domain.refusals import CATALOGUE, RefusalCode
 from yrd.common.v1 import refusal_pb2
 
 R = TypeVar("R")
@@ -67,6 +68,16 @@ def refused(code: str, en: str, zh: str, status: grpc.StatusCode, metadata: Mapp
     """Return a refusal that the client itself found, before or instead of the hub."""
     number = refusal_pb2.RefusalCode.Value(_PREFIX + code)
     return CallResult(None, refusal_pb2.Refusal(code=number, en=en, zh=zh), status, metadata or {})
+
+
+def item_result(outcome: Any) -> CallResult[Any]:
+    """Return one outcome of a batch, or one answer of a Clear stream, as the result of a call of its own."""
+    kind = outcome.WhichOneof("outcome")
+    value = getattr(outcome, kind)
+    if kind != "refusal":
+        return CallResult(value)
+    code = RefusalCode(refusal_pb2.RefusalCode.Name(value.code).removeprefix(_PREFIX))
+    return CallResult(None, value, grpc.StatusCode[CATALOGUE[code].grpc_status])
 
 
 def is_code(name: str) -> bool:
