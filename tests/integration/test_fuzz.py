@@ -31,14 +31,9 @@ from tests.support_usecases import credit_code
 from yrd.settlement.v1 import settlement_pb2
 from yrd.voucher.v1 import voucher_pb2
 
-_PLATFORMS = (delta.CHANGXING, delta.ZHEJIANG, delta.JIANGSU, delta.SHANGHAI, delta.ANHUI)
+_PLATFORMS = (delta.CHANGXING, delta.ZHEJIANG, delta.JIANGSU, delta.SHANGHAI, delta.SHANGHAI, delta.ANHUI, delta.ANHUI)
 _CLOCK = "yrd.simulation.v1.SimulationService.AdvanceClock"
-# Streams have a test of their own: what one message is to a call, many are to them.
-_METHODS = [
-    name
-    for name in sorted(path[1:].replace("/", ".") for path in access_rules())
-    if not descriptor_pool.Default().FindMethodByName(name).server_streaming
-]
+_METHODS = sorted(path[1:].replace("/", ".") for path in access_rules())
 # What a healthy hub may answer. UNAVAILABLE is not among them: it would make a client send the same bad message for ever.
 _ANSWERS = {
     grpc.StatusCode.OK,
@@ -50,6 +45,7 @@ _ANSWERS = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 GRPC_BYTES_MAX = Settings.model_fields["max_message_bytes"].default * HARD_LIMIT_FACTOR
+_ANSWERS_MAX = 1_000
 _SETTINGS = settings(
     max_examples=FUZZ_EXAMPLES,
     deadline=None,
@@ -66,9 +62,17 @@ class Target:
     uri: str
     known: Known
 
-    async def hit(self, who: str, method: str, payload: bytes) -> None:
-        """Send bytes and judge the answer."""
-        answer = await (await self.hub.wire(who)).send(method, payload)
+    async def hit(self, who: str, method: str, payload: bytes, *more: bytes) -> None:
+        """Send bytes and judge the answer; on a stream, these and more."""
+        descriptor = descriptor_pool.Default().FindMethodByName(method)
+        wire = await self.hub.wire(who)
+        if descriptor.client_streaming:
+            answer = await wire.stream(method, [payload, *more], _ANSWERS_MAX)
+        elif descriptor.server_streaming:
+            # It may go on for ever; the first message tells enough.
+            answer = await wire.stream(method, [payload], 1)
+        else:
+            answer = await wire.send(method, payload)
         # For `--hypothesis-show-statistics`: whether the messages get anywhere.
         event(answer.code or answer.status.name)
         assert self.hub.process.running, f"{method} as {who} ended the hub: {payload!r}"
@@ -77,8 +81,7 @@ class Target:
             # Refused before it is ours.
             assert answer.status is grpc.StatusCode.RESOURCE_EXHAUSTED
         elif answer.ok:
-            response = descriptor_pool.Default().FindMethodByName(method).output_type
-            GetMessageClass(response).FromString(answer.body)
+            GetMessageClass(descriptor.output_type).FromString(answer.body)
         else:
             assert answer.code, f"{method} as {who}: {answer.status.name} without a code, {answer.text}: {payload!r}"
 
@@ -133,9 +136,11 @@ def _callers(method: str) -> tuple[str, ...]:
 @_SETTINGS
 @given(data=st.data())
 async def test_mutated_messages(method: str, target: Target, data: st.DataObject) -> None:
-    kind = descriptor_pool.Default().FindMethodByName(method).input_type
+    descriptor = descriptor_pool.Default().FindMethodByName(method)
     who = data.draw(st.sampled_from(_callers(method)), "caller")
-    await target.hit(who, method, data.draw(requests(kind, target.known), "payload"))
+    one = requests(descriptor.input_type, target.known)
+    count = data.draw(st.integers(1, 4)) if descriptor.client_streaming else 1
+    await target.hit(who, method, *(data.draw(one, "payload") for _ in range(count)))
 
 
 async def test_the_hub_is_sound_afterwards(target: Target) -> None:
