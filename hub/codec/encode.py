@@ -80,6 +80,8 @@ def redemption(item: Redemption, window_id: str = "") -> clearing_pb2.Redemption
         message.settled_on = item.settled_on.isoformat()
         if item.delivered_on is not None:
             message.days_to_payment = (item.settled_on - item.delivered_on).days
+            # Whoever waited for the money bore the capital: the payee (rules.md T4).
+            message.capital_fen_days = item.subsidy * message.days_to_payment
     return message
 
 

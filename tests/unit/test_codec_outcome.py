@@ -104,6 +104,7 @@ def test_t4_days_from_delivery_to_payment_once_settled() -> None:
     redemption.state, redemption.settled_on = State.SETTLED, date(2026, 4, 1)
     message = encode.redemption(redemption)
     assert (message.settled_on, message.days_to_payment) == ("2026-04-01", 30)
+    assert message.capital_fen_days == message.subsidy_fen * 30
     redemption.settled_on = redemption.delivered_on
     message = encode.redemption(redemption)
     assert message.HasField("days_to_payment") and message.days_to_payment == 0

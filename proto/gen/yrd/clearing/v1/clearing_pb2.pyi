@@ -211,6 +211,7 @@ class Redemption(_message.Message):
     SETTLED_ON_FIELD_NUMBER: _builtins.int
     DAYS_TO_PAYMENT_FIELD_NUMBER: _builtins.int
     WINDOW_ID_FIELD_NUMBER: _builtins.int
+    CAPITAL_FEN_DAYS_FIELD_NUMBER: _builtins.int
     redemption_id: _builtins.str
     """UUID given by the hub."""
     issuer: _builtins.str
@@ -247,6 +248,8 @@ class Redemption(_message.Message):
     """Days from delivery to payment, once settled (rules.md T4)."""
     window_id: _builtins.str
     """Settlement window it belongs to once that window is closed."""
+    capital_fen_days: _builtins.int
+    """Capital tied up from delivery to payment, once settled: subsidy times days, fen-days. The payee bore it (rules.md T4)."""
     @_builtins.property
     def order(self) -> Global___Order:
         """The order, with final lines once captured."""
@@ -283,13 +286,19 @@ class Redemption(_message.Message):
         settled_on: _builtins.str = ...,
         days_to_payment: _builtins.int | None = ...,
         window_id: _builtins.str = ...,
+        capital_fen_days: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_days_to_payment", b"_days_to_payment", "authorized_at", b"authorized_at", "days_to_payment", b"days_to_payment", "order", b"order"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_capital_fen_days", b"_capital_fen_days", "_days_to_payment", b"_days_to_payment", "authorized_at", b"authorized_at", "capital_fen_days", b"capital_fen_days", "days_to_payment", b"days_to_payment", "order", b"order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_days_to_payment", b"_days_to_payment", "acquirer", b"acquirer", "authorization_expires_on", b"authorization_expires_on", "authorized_at", b"authorized_at", "authorized_fen", b"authorized_fen", "days_to_payment", b"days_to_payment", "delivered_on", b"delivered_on", "draws", b"draws", "enterprise", b"enterprise", "invoice_no", b"invoice_no", "issuer", b"issuer", "order", b"order", "payee", b"payee", "policy_version", b"policy_version", "provider", b"provider", "quota_year", b"quota_year", "redemption_id", b"redemption_id", "refunded_fen", b"refunded_fen", "settled_on", b"settled_on", "state", b"state", "subsidy_fen", b"subsidy_fen", "window_id", b"window_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_capital_fen_days", b"_capital_fen_days", "_days_to_payment", b"_days_to_payment", "acquirer", b"acquirer", "authorization_expires_on", b"authorization_expires_on", "authorized_at", b"authorized_at", "authorized_fen", b"authorized_fen", "capital_fen_days", b"capital_fen_days", "days_to_payment", b"days_to_payment", "delivered_on", b"delivered_on", "draws", b"draws", "enterprise", b"enterprise", "invoice_no", b"invoice_no", "issuer", b"issuer", "order", b"order", "payee", b"payee", "policy_version", b"policy_version", "provider", b"provider", "quota_year", b"quota_year", "redemption_id", b"redemption_id", "refunded_fen", b"refunded_fen", "settled_on", b"settled_on", "state", b"state", "subsidy_fen", b"subsidy_fen", "window_id", b"window_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__capital_fen_days: _TypeAlias = _typing.Literal["capital_fen_days"]  # noqa: Y015
+    _WhichOneofArgType__capital_fen_days: _TypeAlias = _typing.Literal["_capital_fen_days", b"_capital_fen_days"]  # noqa: Y015
     _WhichOneofReturnType__days_to_payment: _TypeAlias = _typing.Literal["days_to_payment"]  # noqa: Y015
     _WhichOneofArgType__days_to_payment: _TypeAlias = _typing.Literal["_days_to_payment", b"_days_to_payment"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__capital_fen_days) -> _WhichOneofReturnType__capital_fen_days | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__days_to_payment) -> _WhichOneofReturnType__days_to_payment | None: ...
 
 Global___Redemption: _TypeAlias = Redemption  # noqa: Y015
