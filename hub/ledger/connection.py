@@ -10,12 +10,12 @@ from psycopg import AsyncConnection
 from psycopg.abc import PQGen
 from psycopg.types.json import set_json_loads
 from psycopg.waiting import Ready, Wait
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 CONNECT_SECONDS = 5
 
-OUTAGES = (psycopg.OperationalError, DBAPIError, PoolTimeout, OSError)
+OUTAGES = (psycopg.OperationalError, OperationalError, InterfaceError, PoolTimeout, OSError)
 """What the ledger raises while its database is away or has no connection left: later the same command will get its answer."""
 
 # Every statement of a batch is a lookup by key: a plan that reads a whole table is never right, however small the table still is.

@@ -114,6 +114,8 @@ class Pipeline(grpc.GenericRpcHandler):
                 yield outcome
         except OUTAGES as error:
             yield _unavailable(stream.name, error)
+        except Exception:
+            yield _defect(stream.name)
 
     async def _call(self, name: str, access: Access, payload: bytes, context: Any) -> Outcome:
         if self._in_flight > IN_FLIGHT_MAX:
@@ -127,12 +129,21 @@ class Pipeline(grpc.GenericRpcHandler):
             return await self._dispatcher.call(name, payload, caller)
         except OUTAGES as error:
             return _unavailable(name, error)
+        except Exception:
+            return _defect(name)
 
 
 async def _abort(context: Any, outcome: Outcome) -> None:
     """End a call with a refusal; raises."""
     status = status_pb2.Status.FromString(outcome.body)
     await context.abort(_CODES[outcome.status], status.message, trailing_metadata=(("grpc-status-details-bin", outcome.body),))
+
+
+def _defect(name: str) -> Outcome:
+    """A fault of ours: logged in full, told without anything of the inside."""
+    log.exception("call_failed", method=name)
+    number = int(grpc.StatusCode.INTERNAL.value[0])
+    return Outcome(number, status_pb2.Status(code=number, message="internal fault; it is logged").SerializeToString())
 
 
 def _unavailable(name: str, error: Exception) -> Outcome:

@@ -1,0 +1,72 @@
+"""A fault of the hub's own is INTERNAL, logged in full, and tells nothing of the inside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import psycopg
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from hub.domain.caller import Caller, Role
+from hub.rpc.metrics import RpcMetrics
+from hub.rpc.server import Pipeline
+
+METHOD = "yrd.clearing.v1.ClearingService.Void"
+
+
+class _Failing:
+    def __init__(self, error: Exception) -> None:
+        self.methods = {METHOD: None}
+        self.streams: dict[str, Any] = {}
+        self._error = error
+
+    async def call(self, name: str, payload: bytes, caller: Caller) -> None:
+        raise self._error
+
+
+class _Open:
+    def authenticate(self, *_: object) -> Caller:
+        return Caller("somebody", "310000", Role.PLATFORM)
+
+
+class _Aborted(Exception):
+    pass
+
+
+class _Context:
+    status: grpc.StatusCode | None = None
+    details = ""
+
+    def auth_context(self) -> dict[str, list[bytes]]:
+        return {}
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    async def abort(self, code: grpc.StatusCode, details: str, trailing_metadata: object) -> None:
+        self.status, self.details = code, details
+        raise _Aborted
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RuntimeError("secret table name"), grpc.StatusCode.INTERNAL),
+        (IntegrityError("INSERT secret", {}, Exception("secret")), grpc.StatusCode.INTERNAL),
+        (OperationalError("SELECT secret", {}, Exception("secret")), grpc.StatusCode.UNAVAILABLE),
+        (psycopg.OperationalError("secret host"), grpc.StatusCode.UNAVAILABLE),
+    ],
+)
+async def test_a_fault_has_a_status_and_no_secret(error: Exception, status: grpc.StatusCode) -> None:
+    dispatcher: Any = _Failing(error)
+    guard: Any = _Open()
+    pipeline = Pipeline(dispatcher, guard, message_bytes_max=1000, metrics=RpcMetrics(CollectorRegistry()))
+    handler = pipeline._handlers["/yrd.clearing.v1.ClearingService/Void"]
+    context = _Context()
+    with pytest.raises(_Aborted):
+        await handler.unary_unary(b"", context)
+    assert context.status is status
+    assert "secret" not in context.details
