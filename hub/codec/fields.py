@@ -9,8 +9,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from stdnum.cn import uscc as uscc_check
 
+from hub.codec.creditcode import is_credit_code
 from hub.domain.divisions import is_division
 from hub.domain.money import MAX_FEN
 from hub.domain.refusals import Refusal, RefusalCode, Violation
@@ -62,8 +62,8 @@ class Fields:
         return value
 
     def uscc(self, field: str, value: str) -> str:
-        """A unified social credit code (GB 32100-2015), as the standard writes it: the check alone would let other writings through."""
-        if len(value) != 18 or uscc_check.compact(value) != value or not uscc_check.is_valid(value):
+        """A unified social credit code (GB 32100-2015), as the standard writes it."""
+        if not is_credit_code(value):
             self.wrong(field, "must be a valid unified social credit code of 18 capitals and digits (GB 32100-2015)")
         return value
 
