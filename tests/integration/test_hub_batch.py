@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from asyncio import to_thread
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psycopg
 import pytest
+from prometheus_client import CollectorRegistry
 
+from hub.bootstrap import Hub
 from hub.client import HubClient, item_result
+from hub.inbound import InboundCommands
 from hub.ledger.audit import audit
+from hub.messaging.ports import InboundCommand
+from hub.settings import Settings
 from tests.fixtures import delta
 from tests.fixtures.badinput import World
 from tests.fixtures.delta import CHANGXING, CLEARING, SHANGHAI, SHANGHAI_LAB, request_id
@@ -20,6 +26,7 @@ from tests.fixtures.wire import Answer
 from tests.support_usecases import credit_code
 from yrd.clearing.v1 import clearing_pb2 as pb
 from yrd.common.v1 import refusal_pb2
+from yrd.events.v1 import events_pb2
 
 AUTHORIZE, CAPTURE = f"{CLEARING}.Authorize", f"{CLEARING}.Capture"
 BATCH_AUTHORIZE, BATCH_CAPTURE = f"{CLEARING}.BatchAuthorize", f"{CLEARING}.BatchCapture"
@@ -206,7 +213,7 @@ async def dying_hub(ground: Ground) -> AsyncIterator[RunningHub]:
 async def _revive(hub: RunningHub) -> None:
     assert isinstance(hub.process, ForkedHub)
     hub.process.settings["FAILPOINTS"] = "{}"
-    await to_thread(hub.process.restart)
+    await asyncio.to_thread(hub.process.restart)
 
 
 @pytest.mark.parametrize("atomic", [False, True])
@@ -235,3 +242,27 @@ def _redemptions(hub: RunningHub) -> int:
         row = connection.execute("SELECT count(*) FROM redemption").fetchone()
     assert row is not None
     return int(row[0])
+
+
+async def test_a_batch_over_kafka_is_answered_as_one(ground: Ground, tmp_path: Path) -> None:
+    firm = next(wallet.enterprise for wallet in ground.wallets if wallet.issuer == CHANGXING)
+    requests = [
+        delta.authorize(CHANGXING, enterprise, SHANGHAI_LAB, f"K-{enterprise}", 100) for enterprise in (firm, credit_code(95, "91330522"))
+    ]
+    request = batch(requests)
+    with ground.database() as uri:
+        hub = Hub(Settings(database_url=uri, data_dir=tmp_path), CollectorRegistry())
+        running = asyncio.create_task(hub.committer.run())
+        try:
+            command = InboundCommand(SHANGHAI, BATCH_AUTHORIZE, "k-1", request.SerializeToString(), "topic", 0, 0)
+            await InboundCommands(hub.dispatcher).handle(command)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await hub.close()
+        with psycopg.connect(uri) as connection:
+            rows = connection.execute("SELECT payload FROM outbox WHERE type = 'yrd.events.v1.CommandOutcome'").fetchall()
+    (told,) = [events_pb2.CommandOutcome.FromString(row[0]) for row in rows]
+    assert (told.request_id, told.method) == (request.request_id, BATCH_AUTHORIZE)
+    outcomes = pb.BatchAuthorizeResponse.FromString(told.response).outcomes
+    assert [item_result(outcome).code for outcome in outcomes] == ["", "ENTERPRISE_NOT_FOUND"]
