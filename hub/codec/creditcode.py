@@ -1,20 +1,21 @@
-"""Unified social credit codes (GB 32100-2015), checked in a microsecond: every command of the clearing path names two.
-
-The check of a general library, which also tolerates other writings, took four fifths of the time it takes to read a command.
-"""
+"""Unified social credit codes (GB 32100-2015). The same firms and providers come again and again, so verdicts are remembered."""
 
 from __future__ import annotations
 
-import re
-from operator import mul
+from functools import lru_cache
 
-_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-_CODE = re.compile(f"[0-9]{{8}}[{_ALPHABET}]{{10}}")
-_VALUES = bytes(max(_ALPHABET.find(chr(byte)), 0) for byte in range(256))
-# The standard's weights are the powers of 3 modulo 31. The check character makes the sum divisible, so it weighs 1.
-_WEIGHTS = (*(pow(3, place, 31) for place in range(17)), 1)
+from stdnum.cn import uscc
+
+REMEMBERED_MAX = 65_536
+_CHARS = 18
 
 
 def is_credit_code(text: str) -> bool:
-    """Say whether `text` is a credit code exactly as the standard writes it: 18 digits and capitals, the last of which fits."""
-    return _CODE.fullmatch(text) is not None and sum(map(mul, text.encode().translate(_VALUES), _WEIGHTS)) % 31 == 0
+    """Say whether `text` is a credit code exactly as the standard writes it: the library's check alone lets other writings through."""
+    # The length first: what is remembered has a bound in size as well as in number.
+    return len(text) == _CHARS and _checked(text)
+
+
+@lru_cache(maxsize=REMEMBERED_MAX)
+def _checked(text: str) -> bool:
+    return uscc.compact(text) == text and uscc.is_valid(text)

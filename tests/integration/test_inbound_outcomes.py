@@ -35,11 +35,15 @@ def _outcomes(url: str) -> list[events_pb2.CommandOutcome]:
 @pytest.mark.parametrize(
     ("payload", "code"),
     [
-        (clearing_pb2.AuthorizeRequest(request_id=str(uuid.uuid4())).SerializeToString(), refusal_pb2.REFUSAL_CODE_INVALID_ARGUMENT),
+        (
+            clearing_pb2.AuthorizeRequest(request_id="7d1f6f0e-53c9-4a3c-9a3e-1d0f6f1b9a01").SerializeToString(),
+            refusal_pb2.REFUSAL_CODE_INVALID_ARGUMENT,
+        ),
         (clearing_pb2.AuthorizeRequest(request_id="not a uuid").SerializeToString(), refusal_pb2.REFUSAL_CODE_INVALID_ARGUMENT),
         (b"\xff\xff\xff", refusal_pb2.REFUSAL_CODE_INVALID_ARGUMENT),
         (b"\x9a\x06\x01x", refusal_pb2.REFUSAL_CODE_UNKNOWN_FIELD),
     ],
+    ids=["empty", "no request id", "no message", "unknown field"],
 )
 async def test_what_cannot_be_read_is_answered(postgres_server: EmbeddedPostgres, tmp_path: Path, payload: bytes, code: int) -> None:
     with migrated_database(postgres_server) as url:

@@ -1,4 +1,4 @@
-"""Credit codes: the quick check says what a general library says of codes in the standard's own writing."""
+"""Credit codes: taken where the library takes them in the standard's own writing, and nowhere else."""
 
 from __future__ import annotations
 
