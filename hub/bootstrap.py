@@ -284,7 +284,7 @@ async def _start_web(hub: Hub, stack: AsyncExitStack) -> None:
         ask_client_certificates(config, trust)
     server = uvicorn.Server(config)
     # The process has its own signal handlers, for all its roles.
-    server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
+    server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]  # uvicorn has no switch for it
     running = asyncio.create_task(server.serve())
     running.add_done_callback(_end_process_on_failure)
 

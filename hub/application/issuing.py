@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from google.protobuf.message import Message
-
 from hub.application.batch import Keys, WorkingSet
 from hub.codec import encode, events
 from hub.codec.applications import application_message
@@ -147,10 +145,10 @@ class ExpireWalletCommand:
         del caller
         wallet = batch.wallets.get(self.wallet)
         decisions = decide_expiry(wallet, local_date(batch.now)) if wallet else []
-        notes: list[Message] = []
+        notes: list[pb.Voucher] = []
         for decision in decisions:
             assert wallet is not None
             note = wallet.note(decision.transfers[0].notes[0][0])
             apply_return(batch, decision, note)
             notes.append(encode.voucher(note))
-        return answer(pb.IssueVouchersResponse(vouchers=notes))  # type: ignore[arg-type]
+        return answer(pb.IssueVouchersResponse(vouchers=notes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -29,13 +30,13 @@ class _View(NamedTuple):
     requested: int
     approved: int
     state: str
-    filed_at: object
+    filed_at: datetime
 
 
 def _message(row: ApplicationRow) -> pb.VoucherApplication:
     wallet = WalletKey(row.issuer, row.enterprise)
     view = _View(str(row.application_id), wallet, row.kind, row.requested, row.approved, row.state, row.filed_at)
-    return application_message(view)  # type: ignore[arg-type]
+    return application_message(view)
 
 
 async def _policy(tx: Transaction, issuer: str) -> Policy | None:

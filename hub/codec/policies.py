@@ -81,7 +81,7 @@ def _whole(amount: int, m: pb.Policy, fields: Fields, field: str) -> int:
 
 
 def _cap(m: pb.Policy, name: str, fields: Fields, at: str) -> int | None:
-    return fields.fen(f"{at}.{name}", getattr(m, name)) if m.HasField(name) else None  # type: ignore[arg-type]
+    return fields.fen(f"{at}.{name}", getattr(m, name)) if m.HasField(name) else None  # type: ignore[arg-type]  # the stubs want literal names; the callers pass only those
 
 
 def _categories(m: pb.Policy, fields: Fields, at: str) -> dict[Category, CategoryRule]:

@@ -48,13 +48,6 @@ class IssueSnapshot:
     taken_numbers: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
-class _Plan:
-    decision: Decision
-    used: set[str]
-    issued: dict[str, int] = field(default_factory=dict)
-
-
 def decide_issue(
     snapshot: IssueSnapshot, command: Issue, caller: Caller, now: datetime, next_id: Callable[[], int]
 ) -> list[Decision] | Refusal:

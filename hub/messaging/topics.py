@@ -28,11 +28,6 @@ def pool_topic(prefix: str) -> str:
     return f"{prefix}.pool.v1"
 
 
-def logical_out(division: str) -> str:
-    """Return what an outbox row calls the topic of `division`, such as `310000.out`."""
-    return f"{_province(division)}{_OUT_SUFFIX}"
-
-
 def physical(prefix: str, logical: str) -> str:
     """Return the topic an outbox row goes to: `<division>.out` or `pool`; raise ValueError for any other."""
     if logical == POOL:

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka import KafkaAdminClient, KafkaProducer
 
+from hub.codec.events import out
 from hub.messaging.client import settings_for
 from hub.messaging.cloudevents import ATTRIBUTE_CHARS_MAX, CloudEvent, MalformedEvent, decode, encode
-from hub.messaging.topics import TopicPlan, in_topic, logical_out, out_topic, physical, pool_topic
+from hub.messaging.topics import TopicPlan, in_topic, out_topic, physical, pool_topic
 
 
 @dataclass
@@ -114,7 +115,7 @@ def test_topics_are_named_after_the_province() -> None:
     assert in_topic("yrd", "310000") == "yrd.310000.in.v1"
     assert out_topic("yrd", "310000") == "yrd.310000.out.v1"
     assert pool_topic("yrd") == "yrd.pool.v1"
-    assert physical("yrd", logical_out("330000")) == "yrd.330000.out.v1"
+    assert physical("yrd", out("330000")) == "yrd.330000.out.v1"
     assert physical("yrd", "pool") == "yrd.pool.v1"
     plan = TopicPlan("yrd", ["310000", "340000"])
     assert plan.inbound() == {"yrd.310000.in.v1": "310000", "yrd.340000.in.v1": "340000"}
