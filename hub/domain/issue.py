@@ -64,13 +64,37 @@ def decide_issue(
     issued: dict[str, int] = {}
     for index, item in enumerate(command.items):
         refusal = _check_item(snapshot, policy, command, item, f"items[{index}]", issued)
+        refusal = refusal or _check_numbers(policy, item, used)
         if refusal is not None:
             return refusal
+    # Ids are taken only once nothing refuses any more: a refusal leaves no trace, not even a gap.
+    for item in command.items:
         decision = _issue_item(policy, command, item, used, next_id)
         if isinstance(decision, Refusal):
             return decision
         plans.append(decision)
     return plans
+
+
+def _check_numbers(policy: Policy, item: IssueItem, used: set[str]) -> Refusal | None:
+    """Refuse numbers that are too few or too many, or taken; note them as used."""
+    count = item.face_fen * item.count // (policy.denomination_fen or item.face_fen)
+    if item.numbers and len(item.numbers) != count:
+        return invalid("items.voucher_nos", f"must name {count} notes, or none")
+    for number in item.numbers:
+        if number in used:
+            return _taken(number)
+        used.add(number)
+    return None
+
+
+def _taken(number: str) -> Refusal:
+    return Refusal(
+        RefusalCode.ALREADY_EXISTS,
+        metadata=(("voucher_no", number),),
+        detail_zh=f"券号 {number} 已存在",
+        detail_en=f"voucher number {number} exists already",
+    )
 
 
 def _check_item(
@@ -123,22 +147,16 @@ def _issue_item(policy: Policy, command: Issue, item: IssueItem, used: set[str],
     face = policy.denomination_fen or item.face_fen
     total = item.face_fen * item.count
     count = total // face
-    if item.numbers and len(item.numbers) != count:
-        return invalid("items.voucher_nos", f"must name {count} notes, or none")
     wallet = WalletKey(command.issuer, item.enterprise)
     expires = add_months(command.issued_on, policy.validity_months)
     notes: list[Note] = []
     for index in range(count):
         note_id = next_id()
         number = item.numbers[index] if item.numbers else f"{command.issuer}-{command.issued_on.year}-{note_id:010d}"
-        if number in used:
-            return Refusal(
-                RefusalCode.ALREADY_EXISTS,
-                metadata=(("voucher_no", number),),
-                detail_zh=f"券号 {number} 已存在",
-                detail_en=f"voucher number {number} exists already",
-            )
-        used.add(number)
+        if not item.numbers:
+            if number in used:
+                return _taken(number)
+            used.add(number)
         notes.append(Note(note_id, number, wallet, face, face, 0, 0, 0, command.issued_on, expires))
     transfer = Transfer(
         cause=Cause.ISSUE,
