@@ -38,10 +38,8 @@ from hub.security.trust import TrustStore
 from hub.settings import Settings
 from registry import methods as pool
 from yrd.clearing.v1 import clearing_pb2
-from yrd.credit.v1 import credit_pb2
 from yrd.participant.v1 import participant_pb2
 from yrd.policy.v1 import policy_pb2
-from yrd.registry.v1 import registry_pb2
 from yrd.settlement.v1 import settlement_pb2
 from yrd.simulation.v1 import simulation_pb2
 from yrd.voucher.v1 import voucher_pb2
@@ -58,8 +56,6 @@ _SERVICES = [
         (policy_pb2, ("PolicyService",)),
         (voucher_pb2, ("VoucherService",)),
         (clearing_pb2, ("ClearingService",)),
-        (registry_pb2, ("RegistryService",)),
-        (credit_pb2, ("CreditService",)),
         (settlement_pb2, ("SettlementService",)),
     )
     for name in names
@@ -125,7 +121,7 @@ class Hub:
             **pool.METHODS,
         }
         special: dict[str, Handle] = {"yrd.clearing.v1.ClearingService.Quote": Quoting(self.snapshots).handle}
-        services = list(_SERVICES)
+        services = [*_SERVICES, *pool.SERVICES]
         if isinstance(self.clock, SimulatedClock):
             services.append(simulation_pb2.DESCRIPTOR.services_by_name["SimulationService"])
             special["yrd.simulation.v1.SimulationService.AdvanceClock"] = Simulation(self.clock, self.sweeper).advance
