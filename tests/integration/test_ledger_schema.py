@@ -7,6 +7,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 from sqlmodel import SQLModel
 
+import registry.catalogue.tables
 import registry.tables  # noqa: F401  — the pool's tables join the same metadata
 from hub.embedded import EmbeddedPostgres
 from hub.ledger.connection import sqlalchemy_url
