@@ -12,6 +12,8 @@ from hub.codec.outcome import Outcome
 from hub.domain.decision import Decision
 from hub.domain.issue import IssueSnapshot
 from hub.domain.model import (
+    Agreement,
+    ClassRule,
     Enterprise,
     InvoiceUse,
     Note,
@@ -95,6 +97,10 @@ class WorkingSet:
     enterprises: dict[str, Enterprise] = field(default_factory=dict)
     providers: dict[str, Provider] = field(default_factory=dict)
     recognitions: dict[tuple[str, str], tuple[Recognition, ...]] = field(default_factory=dict)
+    class_rules: dict[str, tuple[ClassRule, ...]] = field(default_factory=dict)
+    """By issuer."""
+    agreements: dict[tuple[str, str], tuple[Agreement, ...]] = field(default_factory=dict)
+    """By issuer and provider, as recognitions are."""
     invoices: dict[tuple[str, str], tuple[InvoiceUse, ...]] = field(default_factory=dict)
     known_invoices: set[tuple[str, str]] = field(default_factory=set)
     windows: dict[str, int] = field(default_factory=dict)
@@ -130,6 +136,8 @@ class WorkingSet:
             provider=self.providers.get(order.provider),
             policy=policy,
             recognitions=self.recognitions.get((wallet.issuer, order.provider), ()),
+            class_rules=self.class_rules.get(wallet.issuer, ()),
+            agreements=self.agreements.get((wallet.issuer, order.provider), ()),
             wallet=self.wallets.get(wallet),
             order=self.orders.get(order),
         )

@@ -8,9 +8,10 @@ from datetime import date
 from hub.domain import conditions
 from hub.domain.divisions import contains
 from hub.domain.entitlement import expenditure, supported
-from hub.domain.model import Line, OrderKey, Provider, Recognition, Snapshot, Wallet, WalletKey
-from hub.domain.policy import EnterpriseKind, Policy, RecognitionDefault
+from hub.domain.model import Line, OrderKey, Snapshot, Wallet, WalletKey
+from hub.domain.policy import EnterpriseKind, Policy
 from hub.domain.reasons import INTEGRITY_CLAUSE, SCOPE_CLAUSE, Reason
+from hub.domain.recognition import Dealings, grounds, nearest, recognized
 from hub.domain.refusals import Refusal, RefusalCode
 
 _CHECK = {
@@ -80,23 +81,12 @@ def _check_provider(snapshot: Snapshot, today: date) -> Iterator[Finding]:
         return
     if provider.suspended_on is not None:
         yield RefusalCode.PROVIDER_SUSPENDED, (("since", provider.suspended_on.isoformat()),)
-    if snapshot.policy is not None and not recognized(snapshot.policy, provider, snapshot.recognitions, today):
-        yield RefusalCode.PROVIDER_NOT_RECOGNIZED, ()
-
-
-def recognized(policy: Policy, provider: Provider, recognitions: tuple[Recognition, ...], today: date) -> bool:
-    """Say whether the policy's issuer recognises the provider on a day (rules.md P2, check 6)."""
-    rule = policy.recognition
-    if rule.min_rating and provider.rating < rule.min_rating:
-        return False
-    if rule.default is RecognitionDefault.POOL and not rule.require_agreement:
-        return True
-    return any(
-        item.valid_from <= today
-        and (item.valid_until is None or today < item.valid_until)
-        and (item.agreement or not rule.require_agreement)
-        for item in recognitions
-    )
+    if snapshot.policy is not None:
+        rule = snapshot.policy.recognition
+        dealings = Dealings(snapshot.recognitions, snapshot.class_rules, snapshot.agreements)
+        if not recognized(rule, provider, dealings, today):
+            closest = nearest(grounds(rule, provider, dealings, today))
+            yield RefusalCode.PROVIDER_NOT_RECOGNIZED, (("missing", ",".join(lack.condition.value for lack in closest.lacks)),)
 
 
 def _check_scope(policy: Policy, lines: tuple[Line, ...]) -> Iterator[Finding]:

@@ -180,7 +180,8 @@ class Enterprise:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A service institution, as its home admitted it. `rating` is in hundredths, 0 unrated."""
+    """A service institution, as its home admitted it. `rating` is in hundredths, 0 unrated. `suspended_on` and `quality_listed_on` are
+    the first days of the suspension and of the membership of the quality-provider list in force."""
 
     uscc: str
     name: str
@@ -189,14 +190,38 @@ class Provider:
     admitted_on: date
     rating: int = 0
     suspended_on: date | None = None
+    quality_listed_on: date | None = None
 
 
 class Recognition(NamedTuple):
-    """A dated, directional recognition `[valid_from, valid_until)` of one provider by one issuer."""
+    """A dated, directional recognition `[valid_from, valid_until)` of one provider by one issuer. `agreement` says that a tripartite
+    agreement is signed; `require_agreement` that it counts only while one is registered and in force."""
 
     valid_from: date
     valid_until: date | None
     agreement: bool
+    require_agreement: bool = False
+
+
+class ClassRule(NamedTuple):
+    """A dated recognition `[valid_from, valid_until)` by one issuer of all providers that meet every condition set: home at or below
+    `home`, listing `category`, rated `min_rating` hundredths or better, on the quality-provider list, with an agreement in force."""
+
+    class_id: str
+    valid_from: date
+    valid_until: date | None
+    home: str = ""
+    category: Category | None = None
+    min_rating: int = 0
+    quality_listed: bool = False
+    require_agreement: bool = False
+
+
+class Agreement(NamedTuple):
+    """A tripartite agreement (三方协议) of one issuer with one provider, in force `[signed_on, valid_until)`."""
+
+    signed_on: date
+    valid_until: date | None
 
 
 class InvoiceUse(NamedTuple):
@@ -215,6 +240,8 @@ class Snapshot:
     provider: Provider | None = None
     policy: Policy | None = None
     recognitions: tuple[Recognition, ...] = ()
+    class_rules: tuple[ClassRule, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
     wallet: Wallet | None = None
     order: OrderState | None = None
     redemption: Redemption | None = None
