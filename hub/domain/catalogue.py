@@ -265,6 +265,13 @@ TEXTS: dict[str, _Entry] = {
         "请核对发券地与服务机构",
         "Check issuer and provider",
     ),
+    "AGREEMENT_NOT_FOUND": (
+        *_GONE,
+        "没有该编号的三方协议",
+        "There is no tripartite agreement of that number",
+        "请核对发券地与协议编号",
+        "Check issuer and number of the agreement",
+    ),
     "ALREADY_EXISTS": (
         "ALREADY_EXISTS",
         409,
@@ -346,5 +353,34 @@ TEXTS: dict[str, _Entry] = {
         "The deadline passed",
         "请以相同请求编号查询结果",
         "Ask again with the same request id to learn the outcome",
+    ),
+    "ENTRY_NOT_FOUND": (
+        *_GONE,
+        "未找到该目录条目",
+        "There is no such entry in the catalogue",
+        "请核对条目编号,或按服务机构列出条目",
+        "Check the number, or list the provider's entries",
+    ),
+    "ENTRY_CHANGED": (
+        "ABORTED",
+        412,
+        "条目已被他人修改",
+        "The entry was changed by someone else meanwhile",
+        "请重新读取条目,核对后携新的 etag 再次提交",
+        "Read the entry again and send the change with its new etag",
+    ),
+    "IMPORT_NOT_FOUND": (
+        *_GONE,
+        "未找到该导入记录",
+        "There is no such import on the caller's side",
+        "请使用导入时的 request_id",
+        "Use the request id of the import",
+    ),
+    "MERGE_NOT_FOUND": (
+        *_GONE,
+        "未找到该合并建议",
+        "There is no such proposed merge on the caller's side",
+        "请列出合并建议并使用其编号",
+        "List the proposed merges and use the number of one",
     ),
 }

@@ -121,6 +121,16 @@ class _RefusalCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalCo
     """The database or a part the hub needs does not answer; retry with the same request id."""
     REFUSAL_CODE_DEADLINE_EXCEEDED: _RefusalCode.ValueType  # 47
     """The deadline passed; ask again with the same request id to learn the outcome."""
+    REFUSAL_CODE_AGREEMENT_NOT_FOUND: _RefusalCode.ValueType  # 60
+    """No tripartite agreement of that issuer and number."""
+    REFUSAL_CODE_ENTRY_NOT_FOUND: _RefusalCode.ValueType  # 70
+    """No entry of the catalogue of that number."""
+    REFUSAL_CODE_ENTRY_CHANGED: _RefusalCode.ValueType  # 71
+    """The entry is not in the state that the etag stands for."""
+    REFUSAL_CODE_IMPORT_NOT_FOUND: _RefusalCode.ValueType  # 72
+    """No import of that id on the caller's side."""
+    REFUSAL_CODE_MERGE_NOT_FOUND: _RefusalCode.ValueType  # 73
+    """No proposed merge of that number on the caller's side."""
 
 class RefusalCode(_RefusalCode, metaclass=_RefusalCodeEnumTypeWrapper):
     """Every way the hub says no. The value's name without its prefix is the stable code: it is the `reason` of the
@@ -223,6 +233,16 @@ REFUSAL_CODE_UNAVAILABLE: RefusalCode.ValueType  # 46
 """The database or a part the hub needs does not answer; retry with the same request id."""
 REFUSAL_CODE_DEADLINE_EXCEEDED: RefusalCode.ValueType  # 47
 """The deadline passed; ask again with the same request id to learn the outcome."""
+REFUSAL_CODE_AGREEMENT_NOT_FOUND: RefusalCode.ValueType  # 60
+"""No tripartite agreement of that issuer and number."""
+REFUSAL_CODE_ENTRY_NOT_FOUND: RefusalCode.ValueType  # 70
+"""No entry of the catalogue of that number."""
+REFUSAL_CODE_ENTRY_CHANGED: RefusalCode.ValueType  # 71
+"""The entry is not in the state that the etag stands for."""
+REFUSAL_CODE_IMPORT_NOT_FOUND: RefusalCode.ValueType  # 72
+"""No import of that id on the caller's side."""
+REFUSAL_CODE_MERGE_NOT_FOUND: RefusalCode.ValueType  # 73
+"""No proposed merge of that number on the caller's side."""
 Global___RefusalCode: _TypeAlias = RefusalCode  # noqa: Y015
 
 @_typing.final

@@ -13,6 +13,8 @@ from google.protobuf.internal import containers as _containers
 from yrd.clearing.v1 import clearing_pb2 as _clearing_pb2
 from yrd.common.v1 import refusal_pb2 as _refusal_pb2
 from yrd.policy.v1 import policy_pb2 as _policy_pb2
+from yrd.registry.v1 import catalogue_pb2 as _catalogue_pb2
+from yrd.registry.v1 import recognition_pb2 as _recognition_pb2
 from yrd.registry.v1 import registry_pb2 as _registry_pb2
 from yrd.settlement.v1 import settlement_pb2 as _settlement_pb2
 from yrd.voucher.v1 import voucher_pb2 as _voucher_pb2
@@ -300,6 +302,56 @@ class RecognitionChanged(_message.Message):
 Global___RecognitionChanged: _TypeAlias = RecognitionChanged  # noqa: Y015
 
 @_typing.final
+class ClassRecognitionChanged(_message.Message):
+    """A recognition by class was given or ended. Goes to everyone over the pool topic, in order for each issuer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_RECOGNITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def class_recognition(self) -> _recognition_pb2.ClassRecognition:
+        """The recognition after the change."""
+
+    def __init__(
+        self,
+        *,
+        class_recognition: _recognition_pb2.ClassRecognition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["class_recognition", b"class_recognition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_recognition", b"class_recognition"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassRecognitionChanged: _TypeAlias = ClassRecognitionChanged  # noqa: Y015
+
+@_typing.final
+class AgreementChanged(_message.Message):
+    """A tripartite agreement was registered or ended. Goes to everyone over the pool topic, in order with the provider's own changes. The
+    document's hash stays with the parties.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGREEMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agreement(self) -> _recognition_pb2.TripartiteAgreement:
+        """The agreement after the change, without the document's hash."""
+
+    def __init__(
+        self,
+        *,
+        agreement: _recognition_pb2.TripartiteAgreement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgreementChanged: _TypeAlias = AgreementChanged  # noqa: Y015
+
+@_typing.final
 class CommandOutcome(_message.Message):
     """What became of one command that came in over `yrd.<division>.in.v1`. Goes back to that province. The command itself is the request
     message of an RPC, its record's `ce_type` the full method name, such as `yrd.clearing.v1.ClearingService.Authorize`.
@@ -342,3 +394,119 @@ class CommandOutcome(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
 Global___CommandOutcome: _TypeAlias = CommandOutcome  # noqa: Y015
+
+@_typing.final
+class EntriesChanged(_message.Message):
+    """Entries of the catalogue changed; after a bulk import many at once. Goes to everyone over the pool topic, in order for each province.
+    It names the entries only: what they say is read with CatalogueService.GetEntry, so that no name of an expert stays in the topic.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Change(_message.Message):
+        """One entry that changed."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ENTRY_ID_FIELD_NUMBER: _builtins.int
+        PROVIDER_FIELD_NUMBER: _builtins.int
+        KIND_FIELD_NUMBER: _builtins.int
+        CODE_FIELD_NUMBER: _builtins.int
+        STATE_FIELD_NUMBER: _builtins.int
+        VERSION_FIELD_NUMBER: _builtins.int
+        MERGED_INTO_FIELD_NUMBER: _builtins.int
+        entry_id: _builtins.int
+        """Number of the entry."""
+        provider: _builtins.str
+        """Provider's unified social credit code."""
+        kind: _catalogue_pb2.EntryKind.ValueType
+        """What it is."""
+        code: _builtins.str
+        """The provider's own code for it."""
+        state: _catalogue_pb2.EntryState.ValueType
+        """State after the change."""
+        version: _builtins.int
+        """Version after the change."""
+        merged_into: _builtins.int
+        """Entry that reads of it go to; 0 where it was not merged."""
+        def __init__(
+            self,
+            *,
+            entry_id: _builtins.int = ...,
+            provider: _builtins.str = ...,
+            kind: _catalogue_pb2.EntryKind.ValueType = ...,
+            code: _builtins.str = ...,
+            state: _catalogue_pb2.EntryState.ValueType = ...,
+            version: _builtins.int = ...,
+            merged_into: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "entry_id", b"entry_id", "kind", b"kind", "merged_into", b"merged_into", "provider", b"provider", "state", b"state", "version", b"version"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    cause: _builtins.str
+    """`Create`, `Update`, `Retire`, `Import` or `Merge`."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___EntriesChanged.Change]:
+        """The entries, at most 1,000."""
+
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___EntriesChanged.Change] | None = ...,
+        cause: _builtins.str = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "changes", b"changes", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntriesChanged: _TypeAlias = EntriesChanged  # noqa: Y015
+
+@_typing.final
+class ProvidersMerged(_message.Message):
+    """Two providers were confirmed to be the same institution. Goes to everyone over the pool topic."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    PROPOSAL_ID_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Credit code of the one whose catalogue is now read at the other."""
+    kept: _builtins.str
+    """Credit code of the other."""
+    proposal_id: _builtins.int
+    """Proposal that was confirmed."""
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        kept: _builtins.str = ...,
+        proposal_id: _builtins.int = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "occurred_at", b"occurred_at", "proposal_id", b"proposal_id", "provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProvidersMerged: _TypeAlias = ProvidersMerged  # noqa: Y015

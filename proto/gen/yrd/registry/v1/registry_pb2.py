@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from yrd.common.v1 import access_pb2 as yrd_dot_common_dot_v1_dot_access__pb2
 from yrd.common.v1 import types_pb2 as yrd_dot_common_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eyrd/registry/v1/registry.proto\x12\x0fyrd.registry.v1\x1a\x1ayrd/common/v1/access.proto\x1a\x19yrd/common/v1/types.proto\"\xd1\x01\n\x08Provider\x12\x0c\n\x04uscc\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04home\x18\x03 \x01(\t\x12+\n\ncategories\x18\x04 \x03(\x0e\x32\x17.yrd.common.v1.Category\x12\x13\n\x0b\x61\x64mitted_on\x18\x05 \x01(\t\x12\x0e\n\x06rating\x18\x06 \x01(\x05\x12\x33\n\x08standing\x18\x07 \x01(\x0e\x32!.yrd.registry.v1.ProviderStanding\x12\x14\n\x0csuspended_on\x18\x08 \x01(\t\"k\n\x0bRecognition\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x12\n\nvalid_from\x18\x03 \x01(\t\x12\x13\n\x0bvalid_until\x18\x04 \x01(\t\x12\x11\n\tagreement\x18\x05 \x01(\x08\"W\n\x14\x41\x64mitProviderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12+\n\x08provider\x18\x02 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\"D\n\x15\x41\x64mitProviderResponse\x12+\n\x08provider\x18\x01 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\"N\n\x16SuspendProviderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"F\n\x17SuspendProviderResponse\x12+\n\x08provider\x18\x01 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\"P\n\x18ReinstateProviderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"H\n\x19ReinstateProviderResponse\x12+\n\x08provider\x18\x01 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\"a\n\x18RecognizeProviderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x31\n\x0brecognition\x18\x02 \x01(\x0b\x32\x1c.yrd.registry.v1.Recognition\"N\n\x19RecognizeProviderResponse\x12\x31\n\x0brecognition\x18\x01 \x01(\x0b\x32\x1c.yrd.registry.v1.Recognition\"P\n\x18RevokeRecognitionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\"N\n\x19RevokeRecognitionResponse\x12\x31\n\x0brecognition\x18\x01 \x01(\x0b\x32\x1c.yrd.registry.v1.Recognition\"\"\n\x12GetProviderRequest\x12\x0c\n\x04uscc\x18\x01 \x01(\t\"B\n\x13GetProviderResponse\x12+\n\x08provider\x18\x01 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\"K\n\x14ListProvidersRequest\x12\x0c\n\x04home\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x15ListProvidersResponse\x12,\n\tproviders\x18\x01 \x03(\x0b\x32\x19.yrd.registry.v1.Provider\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x17ListRecognitionsRequest\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"g\n\x18ListRecognitionsResponse\x12\x32\n\x0crecognitions\x18\x01 \x03(\x0b\x32\x1c.yrd.registry.v1.Recognition\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*r\n\x10ProviderStanding\x12!\n\x1dPROVIDER_STANDING_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROVIDER_STANDING_GOOD\x10\x01\x12\x1f\n\x1bPROVIDER_STANDING_SUSPENDED\x10\x02\x32\xa8\x08\n\x0fRegistryService\x12y\n\rAdmitProvider\x12%.yrd.registry.v1.AdmitProviderRequest\x1a&.yrd.registry.v1.AdmitProviderResponse\"\x19\xaa\xe3\x18\x15\n\x0eregistry.admit\x12\x01\x01\x18\x01\x12\x83\x01\n\x0fSuspendProvider\x12\'.yrd.registry.v1.SuspendProviderRequest\x1a(.yrd.registry.v1.SuspendProviderResponse\"\x1d\xaa\xe3\x18\x19\n\x11registry.standing\x12\x02\x01\x02\x18\x01\x12\x89\x01\n\x11ReinstateProvider\x12).yrd.registry.v1.ReinstateProviderRequest\x1a*.yrd.registry.v1.ReinstateProviderResponse\"\x1d\xaa\xe3\x18\x19\n\x11registry.standing\x12\x02\x01\x02\x18\x01\x12\x89\x01\n\x11RecognizeProvider\x12).yrd.registry.v1.RecognizeProviderRequest\x1a*.yrd.registry.v1.RecognizeProviderResponse\"\x1d\xaa\xe3\x18\x19\n\x12registry.recognize\x12\x01\x01\x18\x01\x12\x89\x01\n\x11RevokeRecognition\x12).yrd.registry.v1.RevokeRecognitionRequest\x1a*.yrd.registry.v1.RevokeRecognitionResponse\"\x1d\xaa\xe3\x18\x19\n\x12registry.recognize\x12\x01\x01\x18\x01\x12r\n\x0bGetProvider\x12#.yrd.registry.v1.GetProviderRequest\x1a$.yrd.registry.v1.GetProviderResponse\"\x18\xaa\xe3\x18\x14\n\rregistry.read\x12\x03\x01\x02\x03\x12x\n\rListProviders\x12%.yrd.registry.v1.ListProvidersRequest\x1a&.yrd.registry.v1.ListProvidersResponse\"\x18\xaa\xe3\x18\x14\n\rregistry.read\x12\x03\x01\x02\x03\x12\x81\x01\n\x10ListRecognitions\x12(.yrd.registry.v1.ListRecognitionsRequest\x1a).yrd.registry.v1.ListRecognitionsResponse\"\x18\xaa\xe3\x18\x14\n\rregistry.read\x12\x03\x01\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eyrd/registry/v1/registry.proto\x12\x0fyrd.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ayrd/common/v1/access.proto\x1a\x19yrd/common/v1/types.proto\"\xfa\x01\n\x08Provider\x12\x0c\n\x04uscc\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04home\x18\x03 \x01(\t\x12+\n\ncategories\x18\x04 \x03(\x0e\x32\x17.yrd.common.v1.Category\x12\x13\n\x0b\x61\x64mitted_on\x18\x05 \x01(\t\x12\x0e\n\x06rating\x18\x06 \x01(\x05\x12\x33\n\x08standing\x18\x07 \x01(\x0e\x32!.yrd.registry.v1.ProviderStanding\x12\x14\n\x0csuspended_on\x18\x08 \x01(\t\x12\x13\n\x0bvalid_until\x18\t \x01(\t\x12\x12\n\nremoved_on\x18\n \x01(\t\"\x86\x01\n\x0bRecognition\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x12\n\nvalid_from\x18\x03 \x01(\t\x12\x13\n\x0bvalid_until\x18\x04 \x01(\t\x12\x11\n\tagreement\x18\x05 \x01(\x08\x12\x19\n\x11require_agreement\x18\x06 \x01(\x08\"W\n\x14\x41\x64mitProviderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12+\n\x08provider\x18\x02 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\"D\n\x15\x41\x64mitProviderResponse\x12+\n\x08provider\x18\x01 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\"N\n\x16SuspendProviderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"F\n\x17SuspendProviderResponse\x12+\n\x08provider\x18\x01 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\"P\n\x18ReinstateProviderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"H\n\x19ReinstateProviderResponse\x12+\n\x08provider\x18\x01 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\"a\n\x14RenewProviderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x13\n\x0bvalid_until\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"D\n\x15RenewProviderResponse\x12+\n\x08provider\x18\x01 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\"M\n\x15RemoveProviderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"E\n\x16RemoveProviderResponse\x12+\n\x08provider\x18\x01 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\"a\n\x18RecognizeProviderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x31\n\x0brecognition\x18\x02 \x01(\x0b\x32\x1c.yrd.registry.v1.Recognition\"N\n\x19RecognizeProviderResponse\x12\x31\n\x0brecognition\x18\x01 \x01(\x0b\x32\x1c.yrd.registry.v1.Recognition\"P\n\x18RevokeRecognitionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\"N\n\x19RevokeRecognitionResponse\x12\x31\n\x0brecognition\x18\x01 \x01(\x0b\x32\x1c.yrd.registry.v1.Recognition\"_\n\x12GetProviderRequest\x12\x0c\n\x04uscc\x18\x01 \x01(\t\x12\r\n\x05\x61s_of\x18\x02 \x01(\t\x12,\n\x08known_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"B\n\x13GetProviderResponse\x12+\n\x08provider\x18\x01 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\"\x88\x01\n\x14ListProvidersRequest\x12\x0c\n\x04home\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\r\n\x05\x61s_of\x18\x04 \x01(\t\x12,\n\x08known_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"^\n\x15ListProvidersResponse\x12,\n\tproviders\x18\x01 \x03(\x0b\x32\x19.yrd.registry.v1.Provider\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf8\x01\n\x0eProviderChange\x12\x11\n\tchange_id\x18\x01 \x01(\x03\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12+\n\x08provider\x18\x03 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\x12\x14\n\x0c\x65\x66\x66\x65\x63tive_on\x18\x04 \x01(\t\x12/\n\x0brecorded_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eparticipant_id\x18\x06 \x01(\t\x12\x10\n\x08\x64ivision\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x16\n\x0e\x61pplication_id\x18\t \x01(\t\"\x92\x01\n\x1aListProviderChangesRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0c\n\x04home\x18\x02 \x01(\t\x12\x15\n\rrecorded_from\x18\x03 \x01(\t\x12\x16\n\x0erecorded_until\x18\x04 \x01(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"h\n\x1bListProviderChangesResponse\x12\x30\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1f.yrd.registry.v1.ProviderChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x17ListRecognitionsRequest\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"g\n\x18ListRecognitionsResponse\x12\x32\n\x0crecognitions\x18\x01 \x03(\x0b\x32\x1c.yrd.registry.v1.Recognition\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xaf\x01\n\x10ProviderStanding\x12!\n\x1dPROVIDER_STANDING_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROVIDER_STANDING_GOOD\x10\x01\x12\x1f\n\x1bPROVIDER_STANDING_SUSPENDED\x10\x02\x12\x1d\n\x19PROVIDER_STANDING_REMOVED\x10\x03\x12\x1c\n\x18PROVIDER_STANDING_LAPSED\x10\x04\x32\xae\x0b\n\x0fRegistryService\x12y\n\rAdmitProvider\x12%.yrd.registry.v1.AdmitProviderRequest\x1a&.yrd.registry.v1.AdmitProviderResponse\"\x19\xaa\xe3\x18\x15\n\x0eregistry.admit\x12\x01\x01\x18\x01\x12\x83\x01\n\x0fSuspendProvider\x12\'.yrd.registry.v1.SuspendProviderRequest\x1a(.yrd.registry.v1.SuspendProviderResponse\"\x1d\xaa\xe3\x18\x19\n\x11registry.standing\x12\x02\x01\x02\x18\x01\x12\x89\x01\n\x11ReinstateProvider\x12).yrd.registry.v1.ReinstateProviderRequest\x1a*.yrd.registry.v1.ReinstateProviderResponse\"\x1d\xaa\xe3\x18\x19\n\x11registry.standing\x12\x02\x01\x02\x18\x01\x12y\n\rRenewProvider\x12%.yrd.registry.v1.RenewProviderRequest\x1a&.yrd.registry.v1.RenewProviderResponse\"\x19\xaa\xe3\x18\x15\n\x0eregistry.admit\x12\x01\x01\x18\x01\x12|\n\x0eRemoveProvider\x12&.yrd.registry.v1.RemoveProviderRequest\x1a\'.yrd.registry.v1.RemoveProviderResponse\"\x19\xaa\xe3\x18\x15\n\x0eregistry.admit\x12\x01\x01\x18\x01\x12\x89\x01\n\x11RecognizeProvider\x12).yrd.registry.v1.RecognizeProviderRequest\x1a*.yrd.registry.v1.RecognizeProviderResponse\"\x1d\xaa\xe3\x18\x19\n\x12registry.recognize\x12\x01\x01\x18\x01\x12\x89\x01\n\x11RevokeRecognition\x12).yrd.registry.v1.RevokeRecognitionRequest\x1a*.yrd.registry.v1.RevokeRecognitionResponse\"\x1d\xaa\xe3\x18\x19\n\x12registry.recognize\x12\x01\x01\x18\x01\x12r\n\x0bGetProvider\x12#.yrd.registry.v1.GetProviderRequest\x1a$.yrd.registry.v1.GetProviderResponse\"\x18\xaa\xe3\x18\x14\n\rregistry.read\x12\x03\x01\x02\x03\x12x\n\rListProviders\x12%.yrd.registry.v1.ListProvidersRequest\x1a&.yrd.registry.v1.ListProvidersResponse\"\x18\xaa\xe3\x18\x14\n\rregistry.read\x12\x03\x01\x02\x03\x12\x8a\x01\n\x13ListProviderChanges\x12+.yrd.registry.v1.ListProviderChangesRequest\x1a,.yrd.registry.v1.ListProviderChangesResponse\"\x18\xaa\xe3\x18\x14\n\rregistry.read\x12\x03\x01\x02\x03\x12\x81\x01\n\x10ListRecognitions\x12(.yrd.registry.v1.ListRecognitionsRequest\x1a).yrd.registry.v1.ListRecognitionsResponse\"\x18\xaa\xe3\x18\x14\n\rregistry.read\x12\x03\x01\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +40,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTRYSERVICE'].methods_by_name['SuspendProvider']._serialized_options = b'\252\343\030\031\n\021registry.standing\022\002\001\002\030\001'
   _globals['_REGISTRYSERVICE'].methods_by_name['ReinstateProvider']._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['ReinstateProvider']._serialized_options = b'\252\343\030\031\n\021registry.standing\022\002\001\002\030\001'
+  _globals['_REGISTRYSERVICE'].methods_by_name['RenewProvider']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['RenewProvider']._serialized_options = b'\252\343\030\025\n\016registry.admit\022\001\001\030\001'
+  _globals['_REGISTRYSERVICE'].methods_by_name['RemoveProvider']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['RemoveProvider']._serialized_options = b'\252\343\030\025\n\016registry.admit\022\001\001\030\001'
   _globals['_REGISTRYSERVICE'].methods_by_name['RecognizeProvider']._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['RecognizeProvider']._serialized_options = b'\252\343\030\031\n\022registry.recognize\022\001\001\030\001'
   _globals['_REGISTRYSERVICE'].methods_by_name['RevokeRecognition']._loaded_options = None
@@ -47,46 +52,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTRYSERVICE'].methods_by_name['GetProvider']._serialized_options = b'\252\343\030\024\n\rregistry.read\022\003\001\002\003'
   _globals['_REGISTRYSERVICE'].methods_by_name['ListProviders']._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['ListProviders']._serialized_options = b'\252\343\030\024\n\rregistry.read\022\003\001\002\003'
+  _globals['_REGISTRYSERVICE'].methods_by_name['ListProviderChanges']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['ListProviderChanges']._serialized_options = b'\252\343\030\024\n\rregistry.read\022\003\001\002\003'
   _globals['_REGISTRYSERVICE'].methods_by_name['ListRecognitions']._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['ListRecognitions']._serialized_options = b'\252\343\030\024\n\rregistry.read\022\003\001\002\003'
-  _globals['_PROVIDERSTANDING']._serialized_start=1699
-  _globals['_PROVIDERSTANDING']._serialized_end=1813
-  _globals['_PROVIDER']._serialized_start=107
-  _globals['_PROVIDER']._serialized_end=316
-  _globals['_RECOGNITION']._serialized_start=318
-  _globals['_RECOGNITION']._serialized_end=425
-  _globals['_ADMITPROVIDERREQUEST']._serialized_start=427
-  _globals['_ADMITPROVIDERREQUEST']._serialized_end=514
-  _globals['_ADMITPROVIDERRESPONSE']._serialized_start=516
-  _globals['_ADMITPROVIDERRESPONSE']._serialized_end=584
-  _globals['_SUSPENDPROVIDERREQUEST']._serialized_start=586
-  _globals['_SUSPENDPROVIDERREQUEST']._serialized_end=664
-  _globals['_SUSPENDPROVIDERRESPONSE']._serialized_start=666
-  _globals['_SUSPENDPROVIDERRESPONSE']._serialized_end=736
-  _globals['_REINSTATEPROVIDERREQUEST']._serialized_start=738
-  _globals['_REINSTATEPROVIDERREQUEST']._serialized_end=818
-  _globals['_REINSTATEPROVIDERRESPONSE']._serialized_start=820
-  _globals['_REINSTATEPROVIDERRESPONSE']._serialized_end=892
-  _globals['_RECOGNIZEPROVIDERREQUEST']._serialized_start=894
-  _globals['_RECOGNIZEPROVIDERREQUEST']._serialized_end=991
-  _globals['_RECOGNIZEPROVIDERRESPONSE']._serialized_start=993
-  _globals['_RECOGNIZEPROVIDERRESPONSE']._serialized_end=1071
-  _globals['_REVOKERECOGNITIONREQUEST']._serialized_start=1073
-  _globals['_REVOKERECOGNITIONREQUEST']._serialized_end=1153
-  _globals['_REVOKERECOGNITIONRESPONSE']._serialized_start=1155
-  _globals['_REVOKERECOGNITIONRESPONSE']._serialized_end=1233
-  _globals['_GETPROVIDERREQUEST']._serialized_start=1235
-  _globals['_GETPROVIDERREQUEST']._serialized_end=1269
-  _globals['_GETPROVIDERRESPONSE']._serialized_start=1271
-  _globals['_GETPROVIDERRESPONSE']._serialized_end=1337
-  _globals['_LISTPROVIDERSREQUEST']._serialized_start=1339
-  _globals['_LISTPROVIDERSREQUEST']._serialized_end=1414
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=1416
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=1510
-  _globals['_LISTRECOGNITIONSREQUEST']._serialized_start=1512
-  _globals['_LISTRECOGNITIONSREQUEST']._serialized_end=1592
-  _globals['_LISTRECOGNITIONSRESPONSE']._serialized_start=1594
-  _globals['_LISTRECOGNITIONSRESPONSE']._serialized_end=1697
-  _globals['_REGISTRYSERVICE']._serialized_start=1816
-  _globals['_REGISTRYSERVICE']._serialized_end=2880
+  _globals['_PROVIDERSTANDING']._serialized_start=2750
+  _globals['_PROVIDERSTANDING']._serialized_end=2925
+  _globals['_PROVIDER']._serialized_start=140
+  _globals['_PROVIDER']._serialized_end=390
+  _globals['_RECOGNITION']._serialized_start=393
+  _globals['_RECOGNITION']._serialized_end=527
+  _globals['_ADMITPROVIDERREQUEST']._serialized_start=529
+  _globals['_ADMITPROVIDERREQUEST']._serialized_end=616
+  _globals['_ADMITPROVIDERRESPONSE']._serialized_start=618
+  _globals['_ADMITPROVIDERRESPONSE']._serialized_end=686
+  _globals['_SUSPENDPROVIDERREQUEST']._serialized_start=688
+  _globals['_SUSPENDPROVIDERREQUEST']._serialized_end=766
+  _globals['_SUSPENDPROVIDERRESPONSE']._serialized_start=768
+  _globals['_SUSPENDPROVIDERRESPONSE']._serialized_end=838
+  _globals['_REINSTATEPROVIDERREQUEST']._serialized_start=840
+  _globals['_REINSTATEPROVIDERREQUEST']._serialized_end=920
+  _globals['_REINSTATEPROVIDERRESPONSE']._serialized_start=922
+  _globals['_REINSTATEPROVIDERRESPONSE']._serialized_end=994
+  _globals['_RENEWPROVIDERREQUEST']._serialized_start=996
+  _globals['_RENEWPROVIDERREQUEST']._serialized_end=1093
+  _globals['_RENEWPROVIDERRESPONSE']._serialized_start=1095
+  _globals['_RENEWPROVIDERRESPONSE']._serialized_end=1163
+  _globals['_REMOVEPROVIDERREQUEST']._serialized_start=1165
+  _globals['_REMOVEPROVIDERREQUEST']._serialized_end=1242
+  _globals['_REMOVEPROVIDERRESPONSE']._serialized_start=1244
+  _globals['_REMOVEPROVIDERRESPONSE']._serialized_end=1313
+  _globals['_RECOGNIZEPROVIDERREQUEST']._serialized_start=1315
+  _globals['_RECOGNIZEPROVIDERREQUEST']._serialized_end=1412
+  _globals['_RECOGNIZEPROVIDERRESPONSE']._serialized_start=1414
+  _globals['_RECOGNIZEPROVIDERRESPONSE']._serialized_end=1492
+  _globals['_REVOKERECOGNITIONREQUEST']._serialized_start=1494
+  _globals['_REVOKERECOGNITIONREQUEST']._serialized_end=1574
+  _globals['_REVOKERECOGNITIONRESPONSE']._serialized_start=1576
+  _globals['_REVOKERECOGNITIONRESPONSE']._serialized_end=1654
+  _globals['_GETPROVIDERREQUEST']._serialized_start=1656
+  _globals['_GETPROVIDERREQUEST']._serialized_end=1751
+  _globals['_GETPROVIDERRESPONSE']._serialized_start=1753
+  _globals['_GETPROVIDERRESPONSE']._serialized_end=1819
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=1822
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=1958
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=1960
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=2054
+  _globals['_PROVIDERCHANGE']._serialized_start=2057
+  _globals['_PROVIDERCHANGE']._serialized_end=2305
+  _globals['_LISTPROVIDERCHANGESREQUEST']._serialized_start=2308
+  _globals['_LISTPROVIDERCHANGESREQUEST']._serialized_end=2454
+  _globals['_LISTPROVIDERCHANGESRESPONSE']._serialized_start=2456
+  _globals['_LISTPROVIDERCHANGESRESPONSE']._serialized_end=2560
+  _globals['_LISTRECOGNITIONSREQUEST']._serialized_start=2562
+  _globals['_LISTRECOGNITIONSREQUEST']._serialized_end=2642
+  _globals['_LISTRECOGNITIONSRESPONSE']._serialized_start=2644
+  _globals['_LISTRECOGNITIONSRESPONSE']._serialized_end=2747
+  _globals['_REGISTRYSERVICE']._serialized_start=2928
+  _globals['_REGISTRYSERVICE']._serialized_end=4382
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ The shared service-institution resource pool."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from yrd.common.v1 import types_pb2 as _types_pb2
@@ -32,6 +33,10 @@ class _ProviderStandingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Prov
     """In good standing."""
     PROVIDER_STANDING_SUSPENDED: _ProviderStanding.ValueType  # 2
     """Suspended."""
+    PROVIDER_STANDING_REMOVED: _ProviderStanding.ValueType  # 3
+    """Removed from the pool; it may be admitted anew."""
+    PROVIDER_STANDING_LAPSED: _ProviderStanding.ValueType  # 4
+    """Its admission ran out and was not renewed. Vouchers pay it no more than a suspended one."""
 
 class ProviderStanding(_ProviderStanding, metaclass=_ProviderStandingEnumTypeWrapper):
     """Standing of a provider."""
@@ -42,6 +47,10 @@ PROVIDER_STANDING_GOOD: ProviderStanding.ValueType  # 1
 """In good standing."""
 PROVIDER_STANDING_SUSPENDED: ProviderStanding.ValueType  # 2
 """Suspended."""
+PROVIDER_STANDING_REMOVED: ProviderStanding.ValueType  # 3
+"""Removed from the pool; it may be admitted anew."""
+PROVIDER_STANDING_LAPSED: ProviderStanding.ValueType  # 4
+"""Its admission ran out and was not renewed. Vouchers pay it no more than a suspended one."""
 Global___ProviderStanding: _TypeAlias = ProviderStanding  # noqa: Y015
 
 @_typing.final
@@ -58,6 +67,8 @@ class Provider(_message.Message):
     RATING_FIELD_NUMBER: _builtins.int
     STANDING_FIELD_NUMBER: _builtins.int
     SUSPENDED_ON_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    REMOVED_ON_FIELD_NUMBER: _builtins.int
     uscc: _builtins.str
     """Unified social credit code."""
     name: _builtins.str
@@ -72,6 +83,10 @@ class Provider(_message.Message):
     """Standing. Output only."""
     suspended_on: _builtins.str
     """First day of the suspension in force. Output only."""
+    valid_until: _builtins.str
+    """First day on which the admission has lapsed unless it is renewed; empty means that it has no end."""
+    removed_on: _builtins.str
+    """Day of its removal. Output only."""
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.Category.ValueType]:
         """Categories it lists, for search and matching (rules.md P3)."""
@@ -87,10 +102,12 @@ class Provider(_message.Message):
         rating: _builtins.int = ...,
         standing: Global___ProviderStanding.ValueType = ...,
         suspended_on: _builtins.str = ...,
+        valid_until: _builtins.str = ...,
+        removed_on: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted_on", b"admitted_on", "categories", b"categories", "home", b"home", "name", b"name", "rating", b"rating", "standing", b"standing", "suspended_on", b"suspended_on", "uscc", b"uscc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted_on", b"admitted_on", "categories", b"categories", "home", b"home", "name", b"name", "rating", b"rating", "removed_on", b"removed_on", "standing", b"standing", "suspended_on", b"suspended_on", "uscc", b"uscc", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,6 +124,7 @@ class Recognition(_message.Message):
     VALID_FROM_FIELD_NUMBER: _builtins.int
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
     AGREEMENT_FIELD_NUMBER: _builtins.int
+    REQUIRE_AGREEMENT_FIELD_NUMBER: _builtins.int
     issuer: _builtins.str
     """Issuer that recognises."""
     provider: _builtins.str
@@ -117,6 +135,8 @@ class Recognition(_message.Message):
     """First day no longer; empty means open."""
     agreement: _builtins.bool
     """True when a tripartite agreement is signed."""
+    require_agreement: _builtins.bool
+    """True when the recognition counts only while a tripartite agreement registered with RecognitionService is in force."""
     def __init__(
         self,
         *,
@@ -125,10 +145,11 @@ class Recognition(_message.Message):
         valid_from: _builtins.str = ...,
         valid_until: _builtins.str = ...,
         agreement: _builtins.bool = ...,
+        require_agreement: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "issuer", b"issuer", "provider", b"provider", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "issuer", b"issuer", "provider", b"provider", "require_agreement", b"require_agreement", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -146,7 +167,7 @@ class AdmitProviderRequest(_message.Message):
     """UUID that makes the call idempotent."""
     @_builtins.property
     def provider(self) -> Global___Provider:
-        """The provider; `standing` and `suspended_on` are ignored."""
+        """The provider; `standing`, `suspended_on` and `removed_on` are ignored."""
 
     def __init__(
         self,
@@ -295,6 +316,118 @@ class ReinstateProviderResponse(_message.Message):
 Global___ReinstateProviderResponse: _TypeAlias = ReinstateProviderResponse  # noqa: Y015
 
 @_typing.final
+class RenewProviderRequest(_message.Message):
+    """Request of RenewProvider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID that makes the call idempotent."""
+    provider: _builtins.str
+    """Unified social credit code."""
+    valid_until: _builtins.str
+    """First day on which the admission will have lapsed; after today. Empty takes the months of the home province's criteria in force."""
+    reason: _builtins.str
+    """Why; at most 500 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        valid_until: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider", "reason", b"reason", "request_id", b"request_id", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewProviderRequest: _TypeAlias = RenewProviderRequest  # noqa: Y015
+
+@_typing.final
+class RenewProviderResponse(_message.Message):
+    """Response of RenewProvider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def provider(self) -> Global___Provider:
+        """The provider."""
+
+    def __init__(
+        self,
+        *,
+        provider: Global___Provider | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewProviderResponse: _TypeAlias = RenewProviderResponse  # noqa: Y015
+
+@_typing.final
+class RemoveProviderRequest(_message.Message):
+    """Request of RemoveProvider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID that makes the call idempotent."""
+    provider: _builtins.str
+    """Unified social credit code."""
+    reason: _builtins.str
+    """Why; at most 500 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveProviderRequest: _TypeAlias = RemoveProviderRequest  # noqa: Y015
+
+@_typing.final
+class RemoveProviderResponse(_message.Message):
+    """Response of RemoveProvider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def provider(self) -> Global___Provider:
+        """The provider."""
+
+    def __init__(
+        self,
+        *,
+        provider: Global___Provider | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveProviderResponse: _TypeAlias = RemoveProviderResponse  # noqa: Y015
+
+@_typing.final
 class RecognizeProviderRequest(_message.Message):
     """Request of RecognizeProvider."""
 
@@ -407,16 +540,26 @@ class GetProviderRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     USCC_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    KNOWN_AT_FIELD_NUMBER: _builtins.int
     uscc: _builtins.str
     """Unified social credit code."""
+    as_of: _builtins.str
+    """The provider as it was on this day, `YYYY-MM-DD`; empty means today."""
+    @_builtins.property
+    def known_at(self) -> _timestamp_pb2.Timestamp:
+        """As the hub knew it at this instant: changes recorded later are left out. Absent means now."""
+
     def __init__(
         self,
         *,
         uscc: _builtins.str = ...,
+        as_of: _builtins.str = ...,
+        known_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["known_at", b"known_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["uscc", b"uscc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "known_at", b"known_at", "uscc", b"uscc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -455,22 +598,32 @@ class ListProvidersRequest(_message.Message):
     HOME_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    KNOWN_AT_FIELD_NUMBER: _builtins.int
     home: _builtins.str
     """Only of this home division or below it; empty means all."""
     page_size: _builtins.int
     """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
     page_token: _builtins.str
     """Token of the page before."""
+    as_of: _builtins.str
+    """The pool as it was on this day, `YYYY-MM-DD`; empty means as it is, with admissions still to come."""
+    @_builtins.property
+    def known_at(self) -> _timestamp_pb2.Timestamp:
+        """As the hub knew it at this instant: changes recorded later are left out. Absent means now."""
+
     def __init__(
         self,
         *,
         home: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        as_of: _builtins.str = ...,
+        known_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["known_at", b"known_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["home", b"home", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "home", b"home", "known_at", b"known_at", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -488,7 +641,7 @@ class ListProvidersResponse(_message.Message):
     """Token of the next page; empty on the last."""
     @_builtins.property
     def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Provider]:
-        """Providers."""
+        """Providers; those removed are left out."""
 
     def __init__(
         self,
@@ -503,6 +656,136 @@ class ListProvidersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListProvidersResponse: _TypeAlias = ListProvidersResponse  # noqa: Y015
+
+@_typing.final
+class ProviderChange(_message.Message):
+    """One change of one provider. Changes are never edited: a later one supersedes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_ID_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_ON_FIELD_NUMBER: _builtins.int
+    RECORDED_AT_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
+    DIVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    APPLICATION_ID_FIELD_NUMBER: _builtins.int
+    change_id: _builtins.int
+    """Number of the change; a later change of a provider has a higher one."""
+    cause: _builtins.str
+    """`Admit`, `Renew`, `Suspend`, `Reinstate`, `Remove` or `Rate`."""
+    effective_on: _builtins.str
+    """First day that the change counts for. It lies before the day of recording only where a provider is first told to the hub
+    that its province admitted earlier.
+    """
+    participant_id: _builtins.str
+    """Participant that made it."""
+    division: _builtins.str
+    """Division it spoke for."""
+    reason: _builtins.str
+    """Why, where a reason is asked for."""
+    application_id: _builtins.str
+    """Application that led to it; empty where none did."""
+    @_builtins.property
+    def provider(self) -> Global___Provider:
+        """The provider after the change, on its effective day."""
+
+    @_builtins.property
+    def recorded_at(self) -> _timestamp_pb2.Timestamp:
+        """When the hub recorded it."""
+
+    def __init__(
+        self,
+        *,
+        change_id: _builtins.int = ...,
+        cause: _builtins.str = ...,
+        provider: Global___Provider | None = ...,
+        effective_on: _builtins.str = ...,
+        recorded_at: _timestamp_pb2.Timestamp | None = ...,
+        participant_id: _builtins.str = ...,
+        division: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        application_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider", "recorded_at", b"recorded_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application_id", b"application_id", "cause", b"cause", "change_id", b"change_id", "division", b"division", "effective_on", b"effective_on", "participant_id", b"participant_id", "provider", b"provider", "reason", b"reason", "recorded_at", b"recorded_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderChange: _TypeAlias = ProviderChange  # noqa: Y015
+
+@_typing.final
+class ListProviderChangesRequest(_message.Message):
+    """Request of ListProviderChanges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    HOME_FIELD_NUMBER: _builtins.int
+    RECORDED_FROM_FIELD_NUMBER: _builtins.int
+    RECORDED_UNTIL_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Only of this provider; empty means all. A provider must name itself."""
+    home: _builtins.str
+    """Only of providers whose home is this division or below it; empty means all."""
+    recorded_from: _builtins.str
+    """Only changes recorded on this day or later, `YYYY-MM-DD`; empty means from the first."""
+    recorded_until: _builtins.str
+    """Only changes recorded before this day; empty means to the last."""
+    page_size: _builtins.int
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    page_token: _builtins.str
+    """Token of the page before."""
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        home: _builtins.str = ...,
+        recorded_from: _builtins.str = ...,
+        recorded_until: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["home", b"home", "page_size", b"page_size", "page_token", b"page_token", "provider", b"provider", "recorded_from", b"recorded_from", "recorded_until", b"recorded_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProviderChangesRequest: _TypeAlias = ListProviderChangesRequest  # noqa: Y015
+
+@_typing.final
+class ListProviderChangesResponse(_message.Message):
+    """Response of ListProviderChanges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderChange]:
+        """Changes, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___ProviderChange] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProviderChangesResponse: _TypeAlias = ListProviderChangesResponse  # noqa: Y015
 
 @_typing.final
 class ListRecognitionsRequest(_message.Message):

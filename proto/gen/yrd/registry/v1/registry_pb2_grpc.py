@@ -50,6 +50,16 @@ class RegistryServiceStub:
                 request_serializer=yrd_dot_registry_dot_v1_dot_registry__pb2.ReinstateProviderRequest.SerializeToString,
                 response_deserializer=yrd_dot_registry_dot_v1_dot_registry__pb2.ReinstateProviderResponse.FromString,
                 _registered_method=True)
+        self.RenewProvider = channel.unary_unary(
+                '/yrd.registry.v1.RegistryService/RenewProvider',
+                request_serializer=yrd_dot_registry_dot_v1_dot_registry__pb2.RenewProviderRequest.SerializeToString,
+                response_deserializer=yrd_dot_registry_dot_v1_dot_registry__pb2.RenewProviderResponse.FromString,
+                _registered_method=True)
+        self.RemoveProvider = channel.unary_unary(
+                '/yrd.registry.v1.RegistryService/RemoveProvider',
+                request_serializer=yrd_dot_registry_dot_v1_dot_registry__pb2.RemoveProviderRequest.SerializeToString,
+                response_deserializer=yrd_dot_registry_dot_v1_dot_registry__pb2.RemoveProviderResponse.FromString,
+                _registered_method=True)
         self.RecognizeProvider = channel.unary_unary(
                 '/yrd.registry.v1.RegistryService/RecognizeProvider',
                 request_serializer=yrd_dot_registry_dot_v1_dot_registry__pb2.RecognizeProviderRequest.SerializeToString,
@@ -70,6 +80,11 @@ class RegistryServiceStub:
                 request_serializer=yrd_dot_registry_dot_v1_dot_registry__pb2.ListProvidersRequest.SerializeToString,
                 response_deserializer=yrd_dot_registry_dot_v1_dot_registry__pb2.ListProvidersResponse.FromString,
                 _registered_method=True)
+        self.ListProviderChanges = channel.unary_unary(
+                '/yrd.registry.v1.RegistryService/ListProviderChanges',
+                request_serializer=yrd_dot_registry_dot_v1_dot_registry__pb2.ListProviderChangesRequest.SerializeToString,
+                response_deserializer=yrd_dot_registry_dot_v1_dot_registry__pb2.ListProviderChangesResponse.FromString,
+                _registered_method=True)
         self.ListRecognitions = channel.unary_unary(
                 '/yrd.registry.v1.RegistryService/ListRecognitions',
                 request_serializer=yrd_dot_registry_dot_v1_dot_registry__pb2.ListRecognitionsRequest.SerializeToString,
@@ -82,7 +97,8 @@ class RegistryServiceServicer:
     """
 
     def AdmitProvider(self, request, context):
-        """Admits a provider, or renews what its home province says of it. The home province alone may.
+        """Admits a provider directly, or renews what its home province says of it. The home province alone may. A provider that was removed
+        is admitted anew. One that says the same as is known changes nothing and tells nobody.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,6 +113,21 @@ class RegistryServiceServicer:
 
     def ReinstateProvider(self, request, context):
         """Brings a provider back into good standing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewProvider(self, request, context):
+        """Lengthens an admission that has an end. Its home province alone may. Standing is not touched, but a lapsed admission lapses no more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveProvider(self, request, context):
+        """Takes a provider out of the pool from today on. Its home province alone may. What is authorized already is treated as with a
+        suspension (rules.md C4); its history stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,14 +148,21 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetProvider(self, request, context):
-        """Returns one provider. The pool is open to all participants.
+        """Returns one provider as it is, or as it was on a day. The pool is open to all participants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListProviders(self, request, context):
-        """Lists providers by unified social credit code.
+        """Lists the pool by unified social credit code: as it is, or as it was on a day.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProviderChanges(self, request, context):
+        """Lists what ever changed in the pool, oldest first: each change dated, attributed, and with what it left. A provider sees its own only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,6 +193,16 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     request_deserializer=yrd_dot_registry_dot_v1_dot_registry__pb2.ReinstateProviderRequest.FromString,
                     response_serializer=yrd_dot_registry_dot_v1_dot_registry__pb2.ReinstateProviderResponse.SerializeToString,
             ),
+            'RenewProvider': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewProvider,
+                    request_deserializer=yrd_dot_registry_dot_v1_dot_registry__pb2.RenewProviderRequest.FromString,
+                    response_serializer=yrd_dot_registry_dot_v1_dot_registry__pb2.RenewProviderResponse.SerializeToString,
+            ),
+            'RemoveProvider': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveProvider,
+                    request_deserializer=yrd_dot_registry_dot_v1_dot_registry__pb2.RemoveProviderRequest.FromString,
+                    response_serializer=yrd_dot_registry_dot_v1_dot_registry__pb2.RemoveProviderResponse.SerializeToString,
+            ),
             'RecognizeProvider': grpc.unary_unary_rpc_method_handler(
                     servicer.RecognizeProvider,
                     request_deserializer=yrd_dot_registry_dot_v1_dot_registry__pb2.RecognizeProviderRequest.FromString,
@@ -174,6 +222,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.ListProviders,
                     request_deserializer=yrd_dot_registry_dot_v1_dot_registry__pb2.ListProvidersRequest.FromString,
                     response_serializer=yrd_dot_registry_dot_v1_dot_registry__pb2.ListProvidersResponse.SerializeToString,
+            ),
+            'ListProviderChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProviderChanges,
+                    request_deserializer=yrd_dot_registry_dot_v1_dot_registry__pb2.ListProviderChangesRequest.FromString,
+                    response_serializer=yrd_dot_registry_dot_v1_dot_registry__pb2.ListProviderChangesResponse.SerializeToString,
             ),
             'ListRecognitions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRecognitions,
@@ -263,6 +316,60 @@ class RegistryService:
             '/yrd.registry.v1.RegistryService/ReinstateProvider',
             yrd_dot_registry_dot_v1_dot_registry__pb2.ReinstateProviderRequest.SerializeToString,
             yrd_dot_registry_dot_v1_dot_registry__pb2.ReinstateProviderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewProvider(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.registry.v1.RegistryService/RenewProvider',
+            yrd_dot_registry_dot_v1_dot_registry__pb2.RenewProviderRequest.SerializeToString,
+            yrd_dot_registry_dot_v1_dot_registry__pb2.RenewProviderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveProvider(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.registry.v1.RegistryService/RemoveProvider',
+            yrd_dot_registry_dot_v1_dot_registry__pb2.RemoveProviderRequest.SerializeToString,
+            yrd_dot_registry_dot_v1_dot_registry__pb2.RemoveProviderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -371,6 +478,33 @@ class RegistryService:
             '/yrd.registry.v1.RegistryService/ListProviders',
             yrd_dot_registry_dot_v1_dot_registry__pb2.ListProvidersRequest.SerializeToString,
             yrd_dot_registry_dot_v1_dot_registry__pb2.ListProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProviderChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.registry.v1.RegistryService/ListProviderChanges',
+            yrd_dot_registry_dot_v1_dot_registry__pb2.ListProviderChangesRequest.SerializeToString,
+            yrd_dot_registry_dot_v1_dot_registry__pb2.ListProviderChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

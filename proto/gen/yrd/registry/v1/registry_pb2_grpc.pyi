@@ -34,19 +34,29 @@ class RegistryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RegistryServiceAsyncStub: ...
     AdmitProvider: _grpc.UnaryUnaryMultiCallable[_registry_pb2.AdmitProviderRequest, _registry_pb2.AdmitProviderResponse]
-    """Admits a provider, or renews what its home province says of it. The home province alone may."""
+    """Admits a provider directly, or renews what its home province says of it. The home province alone may. A provider that was removed
+    is admitted anew. One that says the same as is known changes nothing and tells nobody.
+    """
     SuspendProvider: _grpc.UnaryUnaryMultiCallable[_registry_pb2.SuspendProviderRequest, _registry_pb2.SuspendProviderResponse]
     """Takes a provider out of good standing. Its home province or the coordination group may."""
     ReinstateProvider: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ReinstateProviderRequest, _registry_pb2.ReinstateProviderResponse]
     """Brings a provider back into good standing."""
+    RenewProvider: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RenewProviderRequest, _registry_pb2.RenewProviderResponse]
+    """Lengthens an admission that has an end. Its home province alone may. Standing is not touched, but a lapsed admission lapses no more."""
+    RemoveProvider: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RemoveProviderRequest, _registry_pb2.RemoveProviderResponse]
+    """Takes a provider out of the pool from today on. Its home province alone may. What is authorized already is treated as with a
+    suspension (rules.md C4); its history stays.
+    """
     RecognizeProvider: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RecognizeProviderRequest, _registry_pb2.RecognizeProviderResponse]
     """Recognises a provider for an issuer's vouchers. The issuer alone may."""
     RevokeRecognition: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RevokeRecognitionRequest, _registry_pb2.RevokeRecognitionResponse]
     """Ends a recognition today. What is authorized already stays (rules.md C4)."""
     GetProvider: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetProviderRequest, _registry_pb2.GetProviderResponse]
-    """Returns one provider. The pool is open to all participants."""
+    """Returns one provider as it is, or as it was on a day. The pool is open to all participants."""
     ListProviders: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListProvidersRequest, _registry_pb2.ListProvidersResponse]
-    """Lists providers by unified social credit code."""
+    """Lists the pool by unified social credit code: as it is, or as it was on a day."""
+    ListProviderChanges: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListProviderChangesRequest, _registry_pb2.ListProviderChangesResponse]
+    """Lists what ever changed in the pool, oldest first: each change dated, attributed, and with what it left. A provider sees its own only."""
     ListRecognitions: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListRecognitionsRequest, _registry_pb2.ListRecognitionsResponse]
     """Lists the recognitions of an issuer, past ones included."""
 
@@ -56,19 +66,29 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AdmitProvider: _aio.UnaryUnaryMultiCallable[_registry_pb2.AdmitProviderRequest, _registry_pb2.AdmitProviderResponse]  # type: ignore[assignment]
-    """Admits a provider, or renews what its home province says of it. The home province alone may."""
+    """Admits a provider directly, or renews what its home province says of it. The home province alone may. A provider that was removed
+    is admitted anew. One that says the same as is known changes nothing and tells nobody.
+    """
     SuspendProvider: _aio.UnaryUnaryMultiCallable[_registry_pb2.SuspendProviderRequest, _registry_pb2.SuspendProviderResponse]  # type: ignore[assignment]
     """Takes a provider out of good standing. Its home province or the coordination group may."""
     ReinstateProvider: _aio.UnaryUnaryMultiCallable[_registry_pb2.ReinstateProviderRequest, _registry_pb2.ReinstateProviderResponse]  # type: ignore[assignment]
     """Brings a provider back into good standing."""
+    RenewProvider: _aio.UnaryUnaryMultiCallable[_registry_pb2.RenewProviderRequest, _registry_pb2.RenewProviderResponse]  # type: ignore[assignment]
+    """Lengthens an admission that has an end. Its home province alone may. Standing is not touched, but a lapsed admission lapses no more."""
+    RemoveProvider: _aio.UnaryUnaryMultiCallable[_registry_pb2.RemoveProviderRequest, _registry_pb2.RemoveProviderResponse]  # type: ignore[assignment]
+    """Takes a provider out of the pool from today on. Its home province alone may. What is authorized already is treated as with a
+    suspension (rules.md C4); its history stays.
+    """
     RecognizeProvider: _aio.UnaryUnaryMultiCallable[_registry_pb2.RecognizeProviderRequest, _registry_pb2.RecognizeProviderResponse]  # type: ignore[assignment]
     """Recognises a provider for an issuer's vouchers. The issuer alone may."""
     RevokeRecognition: _aio.UnaryUnaryMultiCallable[_registry_pb2.RevokeRecognitionRequest, _registry_pb2.RevokeRecognitionResponse]  # type: ignore[assignment]
     """Ends a recognition today. What is authorized already stays (rules.md C4)."""
     GetProvider: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetProviderRequest, _registry_pb2.GetProviderResponse]  # type: ignore[assignment]
-    """Returns one provider. The pool is open to all participants."""
+    """Returns one provider as it is, or as it was on a day. The pool is open to all participants."""
     ListProviders: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListProvidersRequest, _registry_pb2.ListProvidersResponse]  # type: ignore[assignment]
-    """Lists providers by unified social credit code."""
+    """Lists the pool by unified social credit code: as it is, or as it was on a day."""
+    ListProviderChanges: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListProviderChangesRequest, _registry_pb2.ListProviderChangesResponse]  # type: ignore[assignment]
+    """Lists what ever changed in the pool, oldest first: each change dated, attributed, and with what it left. A provider sees its own only."""
     ListRecognitions: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListRecognitionsRequest, _registry_pb2.ListRecognitionsResponse]  # type: ignore[assignment]
     """Lists the recognitions of an issuer, past ones included."""
 
@@ -81,7 +101,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.AdmitProviderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.AdmitProviderResponse, _abc.Awaitable[_registry_pb2.AdmitProviderResponse]]:
-        """Admits a provider, or renews what its home province says of it. The home province alone may."""
+        """Admits a provider directly, or renews what its home province says of it. The home province alone may. A provider that was removed
+        is admitted anew. One that says the same as is known changes nothing and tells nobody.
+        """
 
     @_abc_1.abstractmethod
     def SuspendProvider(
@@ -98,6 +120,24 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.ReinstateProviderResponse, _abc.Awaitable[_registry_pb2.ReinstateProviderResponse]]:
         """Brings a provider back into good standing."""
+
+    @_abc_1.abstractmethod
+    def RenewProvider(
+        self,
+        request: _registry_pb2.RenewProviderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.RenewProviderResponse, _abc.Awaitable[_registry_pb2.RenewProviderResponse]]:
+        """Lengthens an admission that has an end. Its home province alone may. Standing is not touched, but a lapsed admission lapses no more."""
+
+    @_abc_1.abstractmethod
+    def RemoveProvider(
+        self,
+        request: _registry_pb2.RemoveProviderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.RemoveProviderResponse, _abc.Awaitable[_registry_pb2.RemoveProviderResponse]]:
+        """Takes a provider out of the pool from today on. Its home province alone may. What is authorized already is treated as with a
+        suspension (rules.md C4); its history stays.
+        """
 
     @_abc_1.abstractmethod
     def RecognizeProvider(
@@ -121,7 +161,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.GetProviderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.GetProviderResponse, _abc.Awaitable[_registry_pb2.GetProviderResponse]]:
-        """Returns one provider. The pool is open to all participants."""
+        """Returns one provider as it is, or as it was on a day. The pool is open to all participants."""
 
     @_abc_1.abstractmethod
     def ListProviders(
@@ -129,7 +169,15 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.ListProvidersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.ListProvidersResponse, _abc.Awaitable[_registry_pb2.ListProvidersResponse]]:
-        """Lists providers by unified social credit code."""
+        """Lists the pool by unified social credit code: as it is, or as it was on a day."""
+
+    @_abc_1.abstractmethod
+    def ListProviderChanges(
+        self,
+        request: _registry_pb2.ListProviderChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.ListProviderChangesResponse, _abc.Awaitable[_registry_pb2.ListProviderChangesResponse]]:
+        """Lists what ever changed in the pool, oldest first: each change dated, attributed, and with what it left. A provider sees its own only."""
 
     @_abc_1.abstractmethod
     def ListRecognitions(
