@@ -21,6 +21,8 @@ app = typer.Typer(
 certs_app = typer.Typer(no_args_is_help=True, help="Certificates of the development identity: make, issue, list.")
 adapter_app = typer.Typer(no_args_is_help=True, help="Provincial adapters: native files in, native result files out.")
 scenario_app = typer.Typer(no_args_is_help=True, help="Behaviour as data: play scenarios against a fresh hub.")
+bench_app = typer.Typer(no_args_is_help=True, help="Ledgers to measure on: years of fictitious redemptions.")
+app.add_typer(bench_app, name="bench")
 app.add_typer(certs_app, name="certs")
 app.add_typer(adapter_app, name="adapter")
 app.add_typer(scenario_app, name="scenario")
@@ -111,10 +113,11 @@ def health(role: Annotated[str, typer.Argument(help="hub, web, relay, consumer o
 
 
 def _register() -> None:
-    from hub.cli import adapters, certs, participants
+    from hub.cli import adapters, bench, certs, participants
 
     adapters.register(adapter_app)
     certs.register(certs_app)
+    bench.register(bench_app)
     app.command(name="coordinator")(participants.register_coordinator)
     from hub.cli.scenario import command
 
