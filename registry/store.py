@@ -1,4 +1,4 @@
-"""Reads and locks of the pool. Whatever changes one provider's rows holds the lock on its row, so changes of one provider are in order."""
+"""Reads and locks of providers. Whatever changes one provider's rows holds the lock on its row, so changes of one provider are in order."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import text, tuple_
-from sqlmodel import col, select
+from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hub.application.keyset import Page
 from hub.application.within import stem
-from hub.domain.model import Provider
 from hub.domain.policy import Category
-from registry.domain import Period, Recognition
-from registry.tables import RecognitionRow
+from registry.admission.domain import Member
 
-# Standing as the clearing path reads it: the first day of the suspensions in force.
 _PROVIDERS = """
-SELECT p.uscc, p.name, p.home, p.categories, p.admitted_on, p.rating,
+SELECT p.uscc, p.name, p.home, p.categories, p.admitted_on, p.rating, p.valid_until,
   (SELECT min(s.since) FROM registry.suspension AS s
-   WHERE s.provider = p.uscc AND s.since <= :today AND (s.until IS NULL OR s.until > :today))
+   WHERE s.provider = p.uscc AND s.kind = 'SUSPENSION' AND s.since <= :today AND (s.until IS NULL OR s.until > :today)),
+  p.removed_on
 FROM registry.provider AS p"""
 
 
@@ -31,44 +28,25 @@ async def lock_provider(session: AsyncSession, uscc: str) -> bool:
     return (await session.execute(statement, {"uscc": uscc})).first() is not None
 
 
-async def find_provider(session: AsyncSession, uscc: str, today: date) -> Provider | None:
+async def find_provider(session: AsyncSession, uscc: str, today: date) -> Member | None:
     """Return a provider with its standing of today, or None."""
     row = (await session.execute(text(f"{_PROVIDERS} WHERE p.uscc = :uscc"), {"uscc": uscc, "today": today})).first()
-    return _provider(row) if row else None
+    return member(row) if row else None
 
 
-async def locked_provider(session: AsyncSession, uscc: str, today: date) -> Provider | None:
+async def locked_provider(session: AsyncSession, uscc: str, today: date) -> Member | None:
     """Lock a provider and return it as it is now, or None. The read comes after the lock, so it shows what the lock waited for."""
     return await find_provider(session, uscc, today) if await lock_provider(session, uscc) else None
 
 
-async def page_of_providers(session: AsyncSession, home: str, page: Page, today: date) -> list[Provider]:
-    """Return providers by code, of `home` and below it; empty `home` means all."""
-    statement = text(f"{_PROVIDERS} WHERE starts_with(p.home, :stem) AND p.uscc > :after ORDER BY p.uscc LIMIT :fetch")
+async def page_of_providers(session: AsyncSession, home: str, page: Page, today: date) -> list[Member]:
+    """Return providers that are not removed by code, of `home` and below it; empty `home` means all."""
     (after,) = page.after or ("",)
-    found = await session.execute(statement, {"stem": stem(home), "after": after, "fetch": page.fetch, "today": today})
-    return [_provider(row) for row in found.all()]
+    where = "WHERE starts_with(p.home, :stem) AND p.uscc > :after AND p.removed_on IS NULL ORDER BY p.uscc LIMIT :fetch"
+    found = await session.execute(text(f"{_PROVIDERS} {where}"), {"stem": stem(home), "after": after, "fetch": page.fetch, "today": today})
+    return [member(row) for row in found.all()]
 
 
-async def recognitions_of_pair(session: AsyncSession, issuer: str, provider: str) -> Sequence[RecognitionRow]:
-    """Return all recognitions of one provider by one issuer, past ones included."""
-    pair = select(RecognitionRow).where(RecognitionRow.issuer == issuer, RecognitionRow.provider == provider)
-    return (await session.exec(pair.order_by(col(RecognitionRow.valid_from), col(RecognitionRow.id)))).all()
-
-
-async def page_of_recognitions(session: AsyncSession, issuer: str, page: Page) -> Sequence[RecognitionRow]:
-    """Return recognitions of an issuer by provider, then first day, then age."""
-    order = (col(RecognitionRow.provider), col(RecognitionRow.valid_from), col(RecognitionRow.id))
-    statement = select(RecognitionRow).where(RecognitionRow.issuer == issuer).order_by(*order).limit(page.fetch)
-    if page.after is not None:
-        statement = statement.where(tuple_(*order) > page.after)
-    return (await session.exec(statement)).all()
-
-
-def recognition(row: RecognitionRow) -> Recognition:
-    """A stored recognition."""
-    return Recognition(row.issuer, row.provider, Period(row.valid_from, row.valid_until), row.agreement)
-
-
-def _provider(row: Sequence[Any]) -> Provider:
-    return Provider(row[0], row[1], row[2], tuple(Category(name) for name in row[3]), row[4], row[5], row[6])
+def member(row: Sequence[Any]) -> Member:
+    """A row of (uscc, name, home, categories, admitted_on, rating, valid_until, suspended_on, removed_on)."""
+    return Member(row[0], row[1], row[2], tuple(Category(name) for name in row[3]), *row[4:9])

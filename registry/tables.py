@@ -1,4 +1,7 @@
-"""The pool's tables, in their own PostgreSQL schema. History is dated rows; nothing is overwritten but a provider's description."""
+"""The tables that the whole pool rests on and clearing reads, in their own PostgreSQL schema.
+
+They say what is now; what was is kept beside them (`provider_version`), or is dated rows.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ def _instant() -> Column[datetime]:
 
 
 class ProviderRow(SQLModel, table=True):
-    """A service institution, as its home province admitted it."""
+    """A service institution, as its home province admitted it last."""
 
     __tablename__ = "provider"
     __table_args__ = ({"schema": SCHEMA},)
@@ -28,13 +31,15 @@ class ProviderRow(SQLModel, table=True):
     rating: int = Field(sa_column=Column(SmallInteger, nullable=False))
     admitted_at: datetime = Field(sa_column=_instant())
     admitted_by: str = Field(sa_type=Text)
+    valid_until: date | None = None
+    removed_on: date | None = None
 
 
 class SuspensionRow(SQLModel, table=True):
-    """A period out of good standing, `[since, until)`."""
+    """A period out of good standing, `[since, until)`, by suspension, by removal, or because the admission ran out."""
 
     __tablename__ = "suspension"
-    __table_args__ = (Index("suspension_open", "provider", unique=True, postgresql_where="until IS NULL"), {"schema": SCHEMA})
+    __table_args__ = (Index("suspension_open", "provider", "kind", unique=True, postgresql_where="until IS NULL"), {"schema": SCHEMA})
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     provider: str = Field(sa_type=Text, foreign_key=f"{SCHEMA}.provider.uscc")
@@ -44,21 +49,7 @@ class SuspensionRow(SQLModel, table=True):
     entered_by: str = Field(sa_type=Text)
     ended_by: str = Field(default="", sa_type=Text)
     ended_reason: str = Field(default="", sa_type=Text)
-
-
-class RecognitionRow(SQLModel, table=True):
-    """A directional recognition, `[valid_from, valid_until)`."""
-
-    __tablename__ = "recognition"
-    __table_args__ = (Index("recognition_pair", "issuer", "provider"), {"schema": SCHEMA})
-
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
-    issuer: str = Field(sa_type=Text)
-    provider: str = Field(sa_type=Text, foreign_key=f"{SCHEMA}.provider.uscc")
-    valid_from: date
-    valid_until: date | None = None
-    agreement: bool = False
-    entered_by: str = Field(sa_type=Text)
+    kind: str = Field(default="SUSPENSION", sa_column=Column(Text, nullable=False, server_default="SUSPENSION"))
 
 
 class NegativeListRow(SQLModel, table=True):

@@ -27,7 +27,7 @@ from hub.security.tokens import TokenIssuer
 from hub.security.trust import TrustStore
 from hub.web.app import WebDependencies, create_app
 from hub.web.peer import ask_client_certificates
-from registry.admission import admit_provider
+from registry.admission.direct import admit_provider
 from tests.support_usecases import Desk, credit_code, platform, response
 from yrd.clearing.v1 import clearing_pb2
 from yrd.common.v1 import types_pb2

@@ -118,8 +118,7 @@ async def verify_voucher(tx: Transaction, request: pb.VerifyVoucherRequest) -> p
     if fields.refusal is not None:
         return fields.refusal
     home = await reading.provider_home(tx.session, request.provider)
-    itself = tx.caller.role is Role.PROVIDER and tx.caller.participant_id.endswith(f"/provider-{request.provider}")
-    if not (itself or tx.caller.acts_for(request.issuer) or (home is not None and tx.caller.acts_for(home))):
+    if not (tx.caller.is_provider(request.provider) or tx.caller.acts_for(request.issuer) or (home is not None and tx.caller.acts_for(home))):
         return not_permitted(
             "仅服务机构本身、发券地或服务地平台可以核验", "only the provider itself, the issuer's or the acquirer's platform verifies"
         )

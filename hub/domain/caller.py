@@ -29,6 +29,10 @@ class Caller:
         """Say whether the caller speaks for `division`: its own or one below it (rules.md C10)."""
         return self.role is Role.PLATFORM and contains(self.division, division)
 
+    def is_provider(self, uscc: str) -> bool:
+        """Say whether the caller is the provider with that credit code: its system is named `provider-<code>`."""
+        return self.role is Role.PROVIDER and self.participant_id.endswith(f"/provider-{uscc}")
+
     def sees(self, division: str) -> bool:
         """Say whether the caller may read what belongs to `division`."""
         return self.role is Role.COORDINATOR or self.acts_for(division)

@@ -258,6 +258,20 @@ TEXTS: dict[str, _Entry] = {
         "请以新版本发布",
         "Publish under a new version",
     ),
+    "CRITERIA_NOT_FOUND": (
+        *_GONE,
+        "未找到该省的入库标准,或当日无有效标准",
+        "The province has no such admission criteria, or none in force on this date",
+        "请先由服务机构所在省发布入库标准,或核对版本",
+        "Have the provider's province publish criteria first, or check the version",
+    ),
+    "OBJECTION_NOT_FOUND": (
+        *_GONE,
+        "未找到该异议",
+        "There is no such objection",
+        "请核对异议编号",
+        "Check the id of the objection",
+    ),
     "RECOGNITION_NOT_FOUND": (
         *_GONE,
         "没有可撤销的认可",
@@ -382,5 +396,20 @@ TEXTS: dict[str, _Entry] = {
         "There is no such proposed merge on the caller's side",
         "请列出合并建议并使用其编号",
         "List the proposed merges and use the number of one",
+    ),
+    "CREDIT_RECORD_NOT_FOUND": (
+        *_GONE,
+        "未找到该信用记录",
+        "There is no such credit record",
+        "请核对记录编号;仅录入单位与协调组可以查看记录",
+        "Check the id; a record is open to whoever entered it and to the coordination group",
+    ),
+    "RATE_LIMITED": (
+        "RESOURCE_EXHAUSTED",
+        429,
+        "查询次数超过限额",
+        "More was asked than the caller may ask",
+        "请按提示时间后再查询",
+        "Ask again after the delay given",
     ),
 }

@@ -61,33 +61,39 @@ class _Compiled(NamedTuple):
         return self.program.execute(shown)
 
 
+_POLICY_VARIABLES = tuple(_SAMPLE)
+
+
 @lru_cache(maxsize=4096)
-def _compiled(expression: str) -> _Compiled:
+def _compiled(expression: str, variables: tuple[str, ...] = _POLICY_VARIABLES) -> _Compiled:
     words = frozenset(_WORD.findall(expression))
     needs: dict[str, frozenset[str] | None] = {}
-    for name in _SAMPLE.keys() & words:
+    for name in words.intersection(variables):
         # `order.lines` needs a field whose name is written out; `order["li" + "nes"]` or `size(order)` may need any.
         plain = all(use["dot"] for use in re.finditer(rf"\b{name}\b(?P<dot>\s*\.)?", expression))
         needs[name] = words if plain else None
     return _Compiled(cel.compile(expression), needs)
 
 
-def check(condition: Condition) -> str | None:
-    """Return what is wrong with a condition, or None. Compiles it and tries it on a sample, so that a misspelt field is found."""
+def check(condition: Condition, sample: Context = _SAMPLE) -> str | None:
+    """Return what is wrong with a condition, or None. Compiles it and tries it on a sample, so that a misspelt field is found.
+
+    `sample` has the variables that conditions of this kind may look at: those of a policy unless said.
+    """
     if len(condition.cel) > MAX_EXPRESSION_CHARS:
         return f"longer than {MAX_EXPRESSION_CHARS} characters"
     if len(_LOOP.findall(condition.cel)) > MAX_LOOPS:
         return f"more than {MAX_LOOPS} of all, exists, exists_one, map and filter; make it several conditions"
     try:
-        result = _compiled(condition.cel).gives(_SAMPLE)
+        result = _compiled(condition.cel, tuple(sample)).gives(sample)
     except Exception as error:  # the binding raises plain built-in exceptions of many kinds
         return str(error)
     return None if isinstance(result, bool) else f"gives {type(result).__name__}, not true or false"
 
 
-def holds(condition: Condition, context: Context) -> bool:
+def holds(condition: Condition, context: Context, variables: tuple[str, ...] = _POLICY_VARIABLES) -> bool:
     """Evaluate a condition. An expression that fails on real data refuses: deny by default."""
     try:
-        return _compiled(condition.cel).gives(context) is True
+        return _compiled(condition.cel, variables).gives(context) is True
     except Exception:
         return False

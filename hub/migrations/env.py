@@ -8,7 +8,9 @@ from sqlmodel import SQLModel
 
 # Both packages' tables join SQLModel's metadata when they are imported; nothing else is wanted of them.
 import hub.ledger.tables  # noqa: F401
+import registry.admission.tables
 import registry.catalogue.tables
+import registry.recognition.tables
 import registry.tables  # noqa: F401
 
 

@@ -7,7 +7,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 from sqlmodel import SQLModel
 
+import registry.admission.tables
 import registry.catalogue.tables
+import registry.recognition.tables
 import registry.tables  # noqa: F401  — the pool's tables join the same metadata
 from hub.embedded import EmbeddedPostgres
 from hub.ledger.connection import sqlalchemy_url

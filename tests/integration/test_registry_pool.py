@@ -8,9 +8,9 @@ import pytest
 
 from hub.domain.caller import Caller
 from hub.embedded import EmbeddedPostgres
-from registry.admission import admit_provider
-from registry.queries import get_provider, list_providers
-from registry.standing import reinstate_provider, suspend_provider
+from registry.admission.direct import admit_provider
+from registry.admission.history import get_provider, list_providers
+from registry.admission.standing import reinstate_provider, suspend_provider
 from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, open_desk, platform, refusal, response
 from yrd.common.v1 import types_pb2
 from yrd.registry.v1 import registry_pb2 as pb

@@ -121,6 +121,10 @@ class _RefusalCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalCo
     """The database or a part the hub needs does not answer; retry with the same request id."""
     REFUSAL_CODE_DEADLINE_EXCEEDED: _RefusalCode.ValueType  # 47
     """The deadline passed; ask again with the same request id to learn the outcome."""
+    REFUSAL_CODE_CRITERIA_NOT_FOUND: _RefusalCode.ValueType  # 50
+    """No admission criteria of that province and version, or none in force on that date."""
+    REFUSAL_CODE_OBJECTION_NOT_FOUND: _RefusalCode.ValueType  # 51
+    """No objection of that id."""
     REFUSAL_CODE_AGREEMENT_NOT_FOUND: _RefusalCode.ValueType  # 60
     """No tripartite agreement of that issuer and number."""
     REFUSAL_CODE_ENTRY_NOT_FOUND: _RefusalCode.ValueType  # 70
@@ -131,6 +135,10 @@ class _RefusalCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalCo
     """No import of that id on the caller's side."""
     REFUSAL_CODE_MERGE_NOT_FOUND: _RefusalCode.ValueType  # 73
     """No proposed merge of that number on the caller's side."""
+    REFUSAL_CODE_CREDIT_RECORD_NOT_FOUND: _RefusalCode.ValueType  # 90
+    """No credit record of that id among those the caller entered."""
+    REFUSAL_CODE_RATE_LIMITED: _RefusalCode.ValueType  # 91
+    """The caller asked more questions than it may; come back after the delay given in `google.rpc.RetryInfo`."""
 
 class RefusalCode(_RefusalCode, metaclass=_RefusalCodeEnumTypeWrapper):
     """Every way the hub says no. The value's name without its prefix is the stable code: it is the `reason` of the
@@ -233,6 +241,10 @@ REFUSAL_CODE_UNAVAILABLE: RefusalCode.ValueType  # 46
 """The database or a part the hub needs does not answer; retry with the same request id."""
 REFUSAL_CODE_DEADLINE_EXCEEDED: RefusalCode.ValueType  # 47
 """The deadline passed; ask again with the same request id to learn the outcome."""
+REFUSAL_CODE_CRITERIA_NOT_FOUND: RefusalCode.ValueType  # 50
+"""No admission criteria of that province and version, or none in force on that date."""
+REFUSAL_CODE_OBJECTION_NOT_FOUND: RefusalCode.ValueType  # 51
+"""No objection of that id."""
 REFUSAL_CODE_AGREEMENT_NOT_FOUND: RefusalCode.ValueType  # 60
 """No tripartite agreement of that issuer and number."""
 REFUSAL_CODE_ENTRY_NOT_FOUND: RefusalCode.ValueType  # 70
@@ -243,6 +255,10 @@ REFUSAL_CODE_IMPORT_NOT_FOUND: RefusalCode.ValueType  # 72
 """No import of that id on the caller's side."""
 REFUSAL_CODE_MERGE_NOT_FOUND: RefusalCode.ValueType  # 73
 """No proposed merge of that number on the caller's side."""
+REFUSAL_CODE_CREDIT_RECORD_NOT_FOUND: RefusalCode.ValueType  # 90
+"""No credit record of that id among those the caller entered."""
+REFUSAL_CODE_RATE_LIMITED: RefusalCode.ValueType  # 91
+"""The caller asked more questions than it may; come back after the delay given in `google.rpc.RetryInfo`."""
 Global___RefusalCode: _TypeAlias = RefusalCode  # noqa: Y015
 
 @_typing.final

@@ -13,6 +13,7 @@ from google.protobuf.internal import containers as _containers
 from yrd.clearing.v1 import clearing_pb2 as _clearing_pb2
 from yrd.common.v1 import refusal_pb2 as _refusal_pb2
 from yrd.policy.v1 import policy_pb2 as _policy_pb2
+from yrd.registry.v1 import admission_pb2 as _admission_pb2
 from yrd.registry.v1 import catalogue_pb2 as _catalogue_pb2
 from yrd.registry.v1 import recognition_pb2 as _recognition_pb2
 from yrd.registry.v1 import registry_pb2 as _registry_pb2
@@ -251,14 +252,14 @@ Global___PolicyPublished: _TypeAlias = PolicyPublished  # noqa: Y015
 
 @_typing.final
 class ProviderChanged(_message.Message):
-    """A provider was admitted, suspended or reinstated. Goes to everyone over the pool topic."""
+    """A provider was admitted, renewed, suspended, reinstated or removed. Goes to everyone over the pool topic."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PROVIDER_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
     cause: _builtins.str
-    """`Admit`, `Suspend` or `Reinstate`."""
+    """`Admit`, `Renew`, `Suspend`, `Reinstate`, `Remove` or `Rate`."""
     @_builtins.property
     def provider(self) -> _registry_pb2.Provider:
         """The provider after the change."""
@@ -276,6 +277,92 @@ class ProviderChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProviderChanged: _TypeAlias = ProviderChanged  # noqa: Y015
+
+@_typing.final
+class AdmissionCriteriaPublished(_message.Message):
+    """A province published admission criteria. Goes to everyone over the pool topic."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRITERIA_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def criteria(self) -> _admission_pb2.AdmissionCriteria:
+        """The criteria."""
+
+    def __init__(
+        self,
+        *,
+        criteria: _admission_pb2.AdmissionCriteria | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["criteria", b"criteria"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["criteria", b"criteria"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdmissionCriteriaPublished: _TypeAlias = AdmissionCriteriaPublished  # noqa: Y015
+
+@_typing.final
+class AdmissionApplicationChanged(_message.Message):
+    """An application for admission changed. Goes to the province that decides on it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPLICATION_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    cause: _builtins.str
+    """`Apply`, `Review`, `Pass`, `Reject`, `Object`, `Uphold`, `Dismiss`, `Admit` or `Withdraw`."""
+    @_builtins.property
+    def application(self) -> _admission_pb2.AdmissionApplication:
+        """The application after the change."""
+
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        application: _admission_pb2.AdmissionApplication | None = ...,
+        cause: _builtins.str = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "cause", b"cause", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdmissionApplicationChanged: _TypeAlias = AdmissionApplicationChanged  # noqa: Y015
+
+@_typing.final
+class AdmissionNoticed(_message.Message):
+    """The public notice (公示) of an application opened, or ended before its time. Goes to everyone over the pool topic."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTICE_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    open: _builtins.bool
+    """True when it opened; false when the application was withdrawn or stopped."""
+    @_builtins.property
+    def notice(self) -> _admission_pb2.PublicNotice:
+        """The notice."""
+
+    def __init__(
+        self,
+        *,
+        notice: _admission_pb2.PublicNotice | None = ...,
+        open: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["notice", b"notice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notice", b"notice", "open", b"open"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdmissionNoticed: _TypeAlias = AdmissionNoticed  # noqa: Y015
 
 @_typing.final
 class RecognitionChanged(_message.Message):
@@ -350,6 +437,66 @@ class AgreementChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AgreementChanged: _TypeAlias = AgreementChanged  # noqa: Y015
+
+@_typing.final
+class QualityListingChanged(_message.Message):
+    """A provider came onto the list of quality providers or left it. Goes to everyone over the pool topic."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    LISTED_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Provider's unified social credit code."""
+    listed: _builtins.bool
+    """True when it came onto the list."""
+    since: _builtins.str
+    """First day."""
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        listed: _builtins.bool = ...,
+        since: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["listed", b"listed", "provider", b"provider", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QualityListingChanged: _TypeAlias = QualityListingChanged  # noqa: Y015
+
+@_typing.final
+class CreditChanged(_message.Message):
+    """What is on record about a subject changed. Goes to everyone over the pool topic, so it says the least: who knows the subject recognises
+    it by the hash, and asks with CheckCredit what that means for its purpose. Its key is the hash.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_SHA256_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    subject_sha256: _builtins.str
+    """SHA-256 of the subject, in hexadecimal: over the name of its kind (such as `ENTERPRISE`), a colon, and its id."""
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        subject_sha256: _builtins.str = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at", "subject_sha256", b"subject_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreditChanged: _TypeAlias = CreditChanged  # noqa: Y015
 
 @_typing.final
 class CommandOutcome(_message.Message):
