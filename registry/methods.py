@@ -10,7 +10,7 @@ from registry.catalogue import methods as catalogue
 from registry.credit import methods as credit
 from registry.recognition import methods as recognition
 from yrd.credit.v1 import credit_pb2
-from yrd.registry.v1 import recognition_pb2, registry_pb2
+from yrd.registry.v1 import catalogue_pb2, recognition_pb2, registry_pb2
 
 # One line for each service of the pool.
 SERVICES: tuple[ServiceDescriptor, ...] = (

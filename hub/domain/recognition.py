@@ -38,6 +38,12 @@ class Condition(StrEnum):
     RATING = "RATING"
     QUALITY_LIST = "QUALITY_LIST"
     AGREEMENT = "AGREEMENT"
+    POLICY = "POLICY"
+    """No policy of the issuer is in force: check 2 of Authorize. This and the two below are no matter of a ground."""
+    ADMISSION = "ADMISSION"
+    """Not admitted to the pool on the day: check 5."""
+    STANDING = "STANDING"
+    """Suspended on the day: check 5."""
 
 
 class Lack(NamedTuple):
@@ -97,8 +103,11 @@ def grounds(rule: RecognitionRule, provider: Provider, dealings: Dealings, day: 
 
 
 def nearest(found: Iterable[Ground]) -> Ground:
-    """Return the ground that carries the provider, or else the one that lacks least; the first of equals. There is always a default."""
-    return min(found, key=lambda ground: len(ground.lacks))
+    """Return the ground that carries the provider, or else the one that lacks least; the first of equals.
+
+    A default that recognises listed providers only comes last: nobody can cure it but the issuer, by another policy.
+    """
+    return min(found, key=lambda ground: (_LISTED_ONLY in ground.lacks, len(ground.lacks)))
 
 
 _LISTED_ONLY = Lack(Condition.LISTED_ONLY, RecognitionDefault.POOL.value, RecognitionDefault.LISTED.value)

@@ -7,9 +7,8 @@ import pytest
 
 from hub.domain.caller import Caller
 from hub.embedded import EmbeddedPostgres
-from registry.admission import admit_provider
-from registry.queries import list_recognitions
-from registry.recognition import recognize_provider, revoke_recognition
+from registry.admission.direct import admit_provider
+from registry.recognition.naming import list_recognitions, recognize_provider, revoke_recognition
 from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, open_desk, platform
 from yrd.registry.v1 import registry_pb2 as pb
 
