@@ -4,131 +4,123 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import platform
-import random
-import sys
 import tempfile
-import time
-import uuid
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import grpc
-
-from hub.client import HubClient
 from hub.embedded import EmbeddedKafka, EmbeddedPostgres
 from hub.ledger.audit import audit
-from hub.ledger.migrate import migrate
-from tests.bench.ceilings import bare_insert, one_by_one, raw_echo
-from tests.bench.load import Load, closed_loop, offered
-from tests.bench.population import ACQUIRER, Population, populate
-from tests.fixtures.hub import HubProcess
-from yrd.clearing.v1 import clearing_pb2, clearing_pb2_grpc
-from yrd.common.v1 import types_pb2
+from tests.bench import ceilings, clearing
+from tests.bench.clearing import IN_FLIGHT, Window
+from tests.bench.coldstart import cold_start
+from tests.bench.events import events
+from tests.bench.growth import growth
+from tests.bench.population import Population, populate
+from tests.bench.rig import Rig, fresh_database, running_hub, tell
+from tests.bench.soak import MIB_GOAL, soak
+from tests.bench.table import Row, print_json, print_table
 
-IN_FLIGHT = 64
+PARTS = ("ceilings", "unary", "latency", "batch", "events", "memory", "coldstart", "audit")
 
 
 def main() -> None:
     """Run the benchmark and print the table."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="yrd-bench-", dir=options.directory) as directory:
+        rows = asyncio.run(_measure(Path(directory), options))
+    (print_json if options.json else print_table)(rows)
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each row is measured")
     parser.add_argument("--enterprises", type=int, default=10_000)
     parser.add_argument("--providers", type=int, default=500)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="yrd-bench-") as directory:
-        rows = asyncio.run(_measure(Path(directory), options))
-    _print(rows)
+    parser.add_argument("--only", type=_parts, default=PARTS, help=f"rows to measure, of {','.join(PARTS)}; default: all")
+    parser.add_argument(
+        "--filled", type=int, metavar="N", help="instead: unary and batch rows on an empty database and on one with N redemptions"
+    )
+    parser.add_argument("--soak-redemptions", type=int, metavar="N", help="instead: the hub's memory until N redemptions are in")
+    parser.add_argument("--directory", help="where the database is made and removed again; default: the temporary directory")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    return parser.parse_args()
 
 
-class _ClearingHub(HubProcess):
-    """The roles on the clearing path; relay and consumer are other processes, in production other machines."""
-
-    roles = ("hub", "web")
-
-
-def _tell(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
+def _parts(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no rows {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    return names
 
 
-async def _measure(directory: Path, options: argparse.Namespace) -> list[tuple[str, str]]:
+async def _measure(directory: Path, options: argparse.Namespace) -> list[Row]:
+    rows: list[Row] = []
     with EmbeddedPostgres(directory / "postgres") as server, EmbeddedKafka() as broker:
-        url = server.create_database("bench")
-        migrate(url)
-        people = await populate(url, options.enterprises, options.providers, _tell)
-        rows = await _ceilings(url, options.seconds)
-        hub = _ClearingHub(url, broker.bootstrap, directory / "hub", {})
-        hub.directory.mkdir()
-        hub.start()
-        try:
-            rows += await _hub_rows(hub, people, options.seconds)
-        finally:
-            hub.kill()
-        report = await audit(url)
-        rows.append(("audit afterwards", "clean" if report.clean else "; ".join(report.differences)))
-        rows.append(("redemptions in the tables", f"{report.counts['redemption']:,}"))
-        return rows
-
-
-async def _ceilings(url: str, seconds: float) -> list[tuple[str, str]]:
-    _tell("ceilings: raw echo, bare insert, one by one")
-    echo = await raw_echo(seconds, IN_FLIGHT)
-    return [
-        (f"ceiling: raw grpc.aio echo, {IN_FLIGHT} in flight", f"{echo:,.0f}/s"),
-        ("ceiling: bare unnest insert, 500 rows a transaction", f"{bare_insert(url, seconds / 2):,.0f} rows/s"),
-        ("ceiling: one row a transaction, one by one", f"{one_by_one(url, seconds / 2):,.0f}/s"),
-    ]
-
-
-async def _hub_rows(hub: HubProcess, people: Population, seconds: float) -> list[tuple[str, str]]:
-    folder = hub.folder(ACQUIRER)
-    rows: list[tuple[str, str]] = []
-    async with HubClient(hub.grpc_address, hub.web_address, folder) as client:
-        stub = client.stub(clearing_pb2_grpc.ClearingServiceStub)
-        for name, zipf in (("uniform", False), ("Zipf", True)):
-            _tell(f"unary Authorize, {IN_FLIGHT} in flight, {name}")
-            load = await closed_loop(_authorize(stub, people, zipf=zipf), seconds, IN_FLIGHT)
-            rows.append((f"durable unary Authorize, {IN_FLIGHT} in flight, {name}", _rate(load)))
-        _tell("unary Authorize, 500/s offered")
-        load = await offered(_authorize(stub, people, zipf=False), seconds, 500)
-        percentiles = f"p50 {load.latency_ms(0.5):.1f} ms, p99 {load.latency_ms(0.99):.1f} ms"
-        rows.append(("durable unary Authorize, 500/s offered", f"{percentiles} ({load.rate:,.0f}/s answered)"))
+        if options.filled:
+            return await growth(server, broker, directory, options)
+        if set(options.only) != {"coldstart"} or options.soak_redemptions:
+            rows = await _on_one_database(server, broker, directory, options)
+    # By itself: nothing else of the benchmark runs beside it.
+    if "coldstart" in options.only and not options.soak_redemptions:
+        rows.append(await cold_start(directory / "cold"))
     return rows
 
 
-def _authorize(stub: Any, people: Population, *, zipf: bool) -> Any:
-    rng = random.Random(20_260_101)
-
-    async def call(_number: int) -> None:
-        issuer, firm = people.pick(rng, zipf=zipf)
-        request = clearing_pb2.AuthorizeRequest(request_id=str(uuid.uuid4()))
-        given = request.input
-        given.issuer, given.enterprise, given.provider = issuer, firm, rng.choice(people.providers)
-        given.order.order_no = f"B{uuid.uuid4().hex}"
-        given.order.lines.add(category=types_pb2.CATEGORY_RESEARCH, amount_fen=rng.randint(10_000, 60_000))
-        try:
-            await stub.Authorize(request)
-        except grpc.aio.AioRpcError as error:
-            # A firm whose notes are used up is refused: as durable an answer as a grant.
-            if error.code() is not grpc.StatusCode.FAILED_PRECONDITION:
-                raise
-
-    return call
+async def _on_one_database(server: EmbeddedPostgres, broker: EmbeddedKafka, directory: Path, options: argparse.Namespace) -> list[Row]:
+    url = fresh_database(server, "bench")
+    people = await populate(url, options.enterprises, options.providers, tell)
+    rows, echo = await _ceilings(url, options.seconds) if "ceilings" in options.only else ([], 0.0)
+    with running_hub(server, broker, url, directory / "hub") as rig:
+        if options.soak_redemptions:
+            rows += await soak(rig, people, options.soak_redemptions)
+        else:
+            rows += await _hub_rows(rig, people, Window(options.seconds, echo), options.only)
+    if "audit" in options.only:
+        rows.append(await _audit(url))
+    return rows
 
 
-def _rate(load: Load) -> str:
-    failures = f", {load.failed} failed" if load.failed else ""
-    return f"{load.rate:,.0f}/s (p50 {load.latency_ms(0.5):.1f} ms, p99 {load.latency_ms(0.99):.1f} ms{failures})"
+async def _ceilings(url: str, seconds: float) -> tuple[list[Row], float]:
+    tell("ceilings: raw echo, bare insert, one by one")
+    echo, used = await ceilings.raw_echo(seconds, IN_FLIGHT)
+    rows, one = ceilings.bare_insert(url, seconds / 2), ceilings.one_by_one(url, seconds / 2)
+    return [
+        Row(f"ceiling: raw grpc.aio echo, {IN_FLIGHT} in flight", f"{echo.rate:,.0f}/s", cpu_us=used, values={"per_s": echo.rate}),
+        Row("ceiling: bare unnest insert, 500 rows a transaction", f"{rows:,.0f} rows/s", values={"rows_per_s": rows}),
+        Row("ceiling: one row a transaction, one by one", f"{one:,.0f}/s", values={"per_s": one}),
+    ], echo.rate
 
 
-def _print(rows: list[tuple[str, str]]) -> None:
-    print(f"\n{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
-    width = max(len(name) for name, _ in rows)
-    print(f"| {'what'.ljust(width)} | measured |\n|{'-' * (width + 2)}|---|")
-    for name, value in rows:
-        print(f"| {name.ljust(width)} | {value} |")
+async def _hub_rows(rig: Rig, people: Population, window: Window, only: tuple[str, ...]) -> list[Row]:
+    rows: list[Row] = []
+    sizes = [rig.resident_mib]
+    if "unary" in only:
+        rows += [await clearing.unary(rig, people, window, zipf=zipf) for zipf in (False, True)]
+        sizes.append(rig.resident_mib)
+    if "latency" in only:
+        rows.append(await clearing.latency(rig, people, window))
+        sizes.append(rig.resident_mib)
+    if "batch" in only:
+        rows += await clearing.batch(rig, people, window)
+        sizes.append(rig.resident_mib)
+    if "events" in only:
+        rows.append(await events(rig, people, window.seconds))
+        sizes.append(rig.resident_mib)
+    if "memory" in only:
+        rows.append(_memory(sizes))
+    return rows
+
+
+def _memory(sizes: list[float]) -> Row:
+    text = f"{sizes[0]:.0f} MiB at the start, then {', '.join(f'{size:.0f}' for size in sizes[1:])}"
+    values = {"start_mib": sizes[0], "peak_mib": max(sizes), "end_mib": sizes[-1]}
+    return Row("hub resident memory, after each group of rows", text, f"< {MIB_GOAL} MB", max(sizes) * 1.048576 < MIB_GOAL, values=values)
+
+
+async def _audit(url: str) -> Row:
+    report = await audit(url)
+    text = "clean" if report.clean else "; ".join(report.differences)
+    return Row("audit afterwards", f"{text}, over {report.counts['redemption']:,} redemptions", "clean", report.clean)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,22 @@
-"""What this machine can do without the hub's rules, measured in the same run."""
+"""What this machine can do without the hub's rules, measured in the same run with the same loop."""
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import time
 from typing import Any
 
 import grpc
 import psycopg
 
-from tests.bench.load import closed_loop
+from tests.bench.load import Load, closed_loop
+from tests.bench.processes import Meter, cpu_seconds
 
 _METHOD = "/bench.Echo/Echo"
+_PAYLOAD = b"x" * 400
+_CALLS_MAX_A_SECOND = 20_000
 
 
 def _serve_echo(port: Any) -> None:
@@ -30,20 +34,24 @@ def _serve_echo(port: Any) -> None:
     asyncio.run(serve())
 
 
-async def raw_echo(seconds: float, in_flight: int) -> float:
-    """Return calls a second of a grpc.aio unary echo, no TLS, no rules, 400 bytes each way."""
+async def raw_echo(seconds: float, in_flight: int) -> tuple[Load, dict[str, float]]:
+    """Load a grpc.aio unary echo: no TLS, no rules, 400 bytes each way. Returns the load and processor time a call."""
     context = multiprocessing.get_context("spawn")
     port = context.Value("i", 0)
     process = context.Process(target=_serve_echo, args=(port,), daemon=True)
     process.start()
+    server = process.pid
+    assert server is not None
     try:
         while not port.value:  # noqa: ASYNC110 — another process sets it; there is nothing to await
             await asyncio.sleep(0.05)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port.value}") as channel:
             call: Any = channel.unary_unary(_METHOD)
-            payload = b"x" * 400
-            done = await closed_loop(lambda _: call(payload, wait_for_ready=True), seconds, in_flight)
-        return done.rate
+            await call(_PAYLOAD, wait_for_ready=True)
+            payloads = [_PAYLOAD] * int(seconds * _CALLS_MAX_A_SECOND)
+            meter = Meter({"hub": lambda: cpu_seconds(server), "load": lambda: cpu_seconds(os.getpid())})
+            load = await closed_loop(call, payloads, seconds, in_flight)
+            return load, meter.per_item_us(load.calls)
     finally:
         process.terminate()
         process.join()
@@ -70,4 +78,6 @@ def _transactions(url: str, seconds: float, rows: int) -> float:
             connection.execute(insert, (ids, amounts, notes))
             connection.commit()
             done += rows
-        return done / (time.perf_counter() - started)
+        rate = done / (time.perf_counter() - started)
+        connection.execute("DROP TABLE bench_rows")
+        return rate
