@@ -397,6 +397,27 @@ TEXTS: dict[str, _Entry] = {
         "请列出合并建议并使用其编号",
         "List the proposed merges and use the number of one",
     ),
+    "DEMAND_NOT_FOUND": (
+        *_GONE,
+        "未找到该需求",
+        "There is no such demand, or the caller was not invited to it",
+        "请核对需求编号;服务机构只能查看受邀的需求",
+        "Check the id; a provider sees only demands it was invited to",
+    ),
+    "OFFER_NOT_FOUND": (
+        *_GONE,
+        "未找到该报价",
+        "There is no such offer on the caller's side",
+        "请核对报价编号",
+        "Check the id of the offer",
+    ),
+    "APPOINTMENT_NOT_FOUND": (
+        *_GONE,
+        "该需求尚无对接结果",
+        "No offer on the demand was accepted yet",
+        "请先由企业所在地平台接受报价",
+        "Have the enterprise's platform accept an offer first",
+    ),
     "CREDIT_RECORD_NOT_FOUND": (
         *_GONE,
         "未找到该信用记录",

@@ -135,6 +135,12 @@ class _RefusalCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalCo
     """No import of that id on the caller's side."""
     REFUSAL_CODE_MERGE_NOT_FOUND: _RefusalCode.ValueType  # 73
     """No proposed merge of that number on the caller's side."""
+    REFUSAL_CODE_DEMAND_NOT_FOUND: _RefusalCode.ValueType  # 80
+    """No demand of that id that the caller may see."""
+    REFUSAL_CODE_OFFER_NOT_FOUND: _RefusalCode.ValueType  # 81
+    """No offer of that id that the caller may see."""
+    REFUSAL_CODE_APPOINTMENT_NOT_FOUND: _RefusalCode.ValueType  # 82
+    """The demand has no appointment."""
     REFUSAL_CODE_CREDIT_RECORD_NOT_FOUND: _RefusalCode.ValueType  # 90
     """No credit record of that id among those the caller entered."""
     REFUSAL_CODE_RATE_LIMITED: _RefusalCode.ValueType  # 91
@@ -255,6 +261,12 @@ REFUSAL_CODE_IMPORT_NOT_FOUND: RefusalCode.ValueType  # 72
 """No import of that id on the caller's side."""
 REFUSAL_CODE_MERGE_NOT_FOUND: RefusalCode.ValueType  # 73
 """No proposed merge of that number on the caller's side."""
+REFUSAL_CODE_DEMAND_NOT_FOUND: RefusalCode.ValueType  # 80
+"""No demand of that id that the caller may see."""
+REFUSAL_CODE_OFFER_NOT_FOUND: RefusalCode.ValueType  # 81
+"""No offer of that id that the caller may see."""
+REFUSAL_CODE_APPOINTMENT_NOT_FOUND: RefusalCode.ValueType  # 82
+"""The demand has no appointment."""
 REFUSAL_CODE_CREDIT_RECORD_NOT_FOUND: RefusalCode.ValueType  # 90
 """No credit record of that id among those the caller entered."""
 REFUSAL_CODE_RATE_LIMITED: RefusalCode.ValueType  # 91

@@ -28,57 +28,66 @@ from yrd.common.v1 import refusal_pb2 as yrd_dot_common_dot_v1_dot_refusal__pb2
 from yrd.policy.v1 import policy_pb2 as yrd_dot_policy_dot_v1_dot_policy__pb2
 from yrd.registry.v1 import admission_pb2 as yrd_dot_registry_dot_v1_dot_admission__pb2
 from yrd.registry.v1 import catalogue_pb2 as yrd_dot_registry_dot_v1_dot_catalogue__pb2
+from yrd.registry.v1 import demand_pb2 as yrd_dot_registry_dot_v1_dot_demand__pb2
 from yrd.registry.v1 import recognition_pb2 as yrd_dot_registry_dot_v1_dot_recognition__pb2
 from yrd.registry.v1 import registry_pb2 as yrd_dot_registry_dot_v1_dot_registry__pb2
 from yrd.settlement.v1 import settlement_pb2 as yrd_dot_settlement_dot_v1_dot_settlement__pb2
 from yrd.voucher.v1 import voucher_pb2 as yrd_dot_voucher_dot_v1_dot_voucher__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ayrd/events/v1/events.proto\x12\ryrd.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eyrd/clearing/v1/clearing.proto\x1a\x1byrd/common/v1/refusal.proto\x1a\x1ayrd/policy/v1/policy.proto\x1a\x1fyrd/registry/v1/admission.proto\x1a\x1fyrd/registry/v1/catalogue.proto\x1a!yrd/registry/v1/recognition.proto\x1a\x1eyrd/registry/v1/registry.proto\x1a\"yrd/settlement/v1/settlement.proto\x1a\x1cyrd/voucher/v1/voucher.proto\"\xac\x01\n\x11RedemptionChanged\x12/\n\nredemption\x18\x01 \x01(\x0b\x32\x1b.yrd.clearing.v1.Redemption\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12&\n\x07reasons\x18\x03 \x03(\x0b\x32\x15.yrd.common.v1.Reason\x12/\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\x0eVouchersIssued\x12)\n\x08vouchers\x18\x01 \x03(\x0b\x32\x17.yrd.voucher.v1.Voucher\x12/\n\x0boccurred_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x91\x01\n\x0fVoucherReturned\x12(\n\x07voucher\x18\x01 \x01(\x0b\x32\x17.yrd.voucher.v1.Voucher\x12\x14\n\x0creturned_fen\x18\x02 \x01(\x03\x12\r\n\x05\x63\x61use\x18\x03 \x01(\t\x12/\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"~\n\x12\x41pplicationChanged\x12\x37\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32\".yrd.voucher.v1.VoucherApplication\x12/\n\x0boccurred_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x0cWindowClosed\x12)\n\x06window\x18\x01 \x01(\x0b\x32\x19.yrd.settlement.v1.Window\"\x87\x01\n\x0eObligationPaid\x12\x11\n\twindow_id\x18\x01 \x01(\t\x12\x31\n\nobligation\x18\x02 \x01(\x0b\x32\x1d.yrd.settlement.v1.Obligation\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"8\n\x0fPolicyPublished\x12%\n\x06policy\x18\x01 \x01(\x0b\x32\x15.yrd.policy.v1.Policy\"M\n\x0fProviderChanged\x12+\n\x08provider\x18\x01 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\"R\n\x1a\x41\x64missionCriteriaPublished\x12\x34\n\x08\x63riteria\x18\x01 \x01(\x0b\x32\".yrd.registry.v1.AdmissionCriteria\"\x99\x01\n\x1b\x41\x64missionApplicationChanged\x12:\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32%.yrd.registry.v1.AdmissionApplication\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"O\n\x10\x41\x64missionNoticed\x12-\n\x06notice\x18\x01 \x01(\x0b\x32\x1d.yrd.registry.v1.PublicNotice\x12\x0c\n\x04open\x18\x02 \x01(\x08\"G\n\x12RecognitionChanged\x12\x31\n\x0brecognition\x18\x01 \x01(\x0b\x32\x1c.yrd.registry.v1.Recognition\"W\n\x17\x43lassRecognitionChanged\x12<\n\x11\x63lass_recognition\x18\x01 \x01(\x0b\x32!.yrd.registry.v1.ClassRecognition\"K\n\x10\x41greementChanged\x12\x37\n\tagreement\x18\x01 \x01(\x0b\x32$.yrd.registry.v1.TripartiteAgreement\"H\n\x15QualityListingChanged\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0e\n\x06listed\x18\x02 \x01(\x08\x12\r\n\x05since\x18\x03 \x01(\t\"X\n\rCreditChanged\x12\x16\n\x0esubject_sha256\x18\x01 \x01(\t\x12/\n\x0boccurred_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x91\x01\n\x0e\x43ommandOutcome\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x11\n\tsource_id\x18\x03 \x01(\t\x12\x12\n\x08response\x18\x04 \x01(\x0cH\x00\x12)\n\x07refusal\x18\x05 \x01(\x0b\x32\x16.yrd.common.v1.RefusalH\x00\x42\t\n\x07outcome\"\xc0\x02\n\x0e\x45ntriesChanged\x12\x35\n\x07\x63hanges\x18\x01 \x03(\x0b\x32$.yrd.events.v1.EntriesChanged.Change\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\xb6\x01\n\x06\x43hange\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\x03\x12\x10\n\x08provider\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.yrd.registry.v1.EntryKind\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12*\n\x05state\x18\x05 \x01(\x0e\x32\x1b.yrd.registry.v1.EntryState\x12\x0f\n\x07version\x18\x06 \x01(\x05\x12\x13\n\x0bmerged_into\x18\x07 \x01(\x03\"w\n\x0fProvidersMerged\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0c\n\x04kept\x18\x02 \x01(\t\x12\x13\n\x0bproposal_id\x18\x03 \x01(\x03\x12/\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ayrd/events/v1/events.proto\x12\ryrd.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eyrd/clearing/v1/clearing.proto\x1a\x1byrd/common/v1/refusal.proto\x1a\x1ayrd/policy/v1/policy.proto\x1a\x1fyrd/registry/v1/admission.proto\x1a\x1fyrd/registry/v1/catalogue.proto\x1a\x1cyrd/registry/v1/demand.proto\x1a!yrd/registry/v1/recognition.proto\x1a\x1eyrd/registry/v1/registry.proto\x1a\"yrd/settlement/v1/settlement.proto\x1a\x1cyrd/voucher/v1/voucher.proto\"\xac\x01\n\x11RedemptionChanged\x12/\n\nredemption\x18\x01 \x01(\x0b\x32\x1b.yrd.clearing.v1.Redemption\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12&\n\x07reasons\x18\x03 \x03(\x0b\x32\x15.yrd.common.v1.Reason\x12/\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\x0eVouchersIssued\x12)\n\x08vouchers\x18\x01 \x03(\x0b\x32\x17.yrd.voucher.v1.Voucher\x12/\n\x0boccurred_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x91\x01\n\x0fVoucherReturned\x12(\n\x07voucher\x18\x01 \x01(\x0b\x32\x17.yrd.voucher.v1.Voucher\x12\x14\n\x0creturned_fen\x18\x02 \x01(\x03\x12\r\n\x05\x63\x61use\x18\x03 \x01(\t\x12/\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"~\n\x12\x41pplicationChanged\x12\x37\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32\".yrd.voucher.v1.VoucherApplication\x12/\n\x0boccurred_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x0cWindowClosed\x12)\n\x06window\x18\x01 \x01(\x0b\x32\x19.yrd.settlement.v1.Window\"\x87\x01\n\x0eObligationPaid\x12\x11\n\twindow_id\x18\x01 \x01(\t\x12\x31\n\nobligation\x18\x02 \x01(\x0b\x32\x1d.yrd.settlement.v1.Obligation\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"8\n\x0fPolicyPublished\x12%\n\x06policy\x18\x01 \x01(\x0b\x32\x15.yrd.policy.v1.Policy\"M\n\x0fProviderChanged\x12+\n\x08provider\x18\x01 \x01(\x0b\x32\x19.yrd.registry.v1.Provider\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\"R\n\x1a\x41\x64missionCriteriaPublished\x12\x34\n\x08\x63riteria\x18\x01 \x01(\x0b\x32\".yrd.registry.v1.AdmissionCriteria\"\x99\x01\n\x1b\x41\x64missionApplicationChanged\x12:\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32%.yrd.registry.v1.AdmissionApplication\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"O\n\x10\x41\x64missionNoticed\x12-\n\x06notice\x18\x01 \x01(\x0b\x32\x1d.yrd.registry.v1.PublicNotice\x12\x0c\n\x04open\x18\x02 \x01(\x08\"G\n\x12RecognitionChanged\x12\x31\n\x0brecognition\x18\x01 \x01(\x0b\x32\x1c.yrd.registry.v1.Recognition\"W\n\x17\x43lassRecognitionChanged\x12<\n\x11\x63lass_recognition\x18\x01 \x01(\x0b\x32!.yrd.registry.v1.ClassRecognition\"K\n\x10\x41greementChanged\x12\x37\n\tagreement\x18\x01 \x01(\x0b\x32$.yrd.registry.v1.TripartiteAgreement\"H\n\x15QualityListingChanged\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0e\n\x06listed\x18\x02 \x01(\x08\x12\r\n\x05since\x18\x03 \x01(\t\"X\n\rCreditChanged\x12\x16\n\x0esubject_sha256\x18\x01 \x01(\t\x12/\n\x0boccurred_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x91\x01\n\x0e\x43ommandOutcome\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x11\n\tsource_id\x18\x03 \x01(\t\x12\x12\n\x08response\x18\x04 \x01(\x0cH\x00\x12)\n\x07refusal\x18\x05 \x01(\x0b\x32\x16.yrd.common.v1.RefusalH\x00\x42\t\n\x07outcome\"\xc0\x02\n\x0e\x45ntriesChanged\x12\x35\n\x07\x63hanges\x18\x01 \x03(\x0b\x32$.yrd.events.v1.EntriesChanged.Change\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\xb6\x01\n\x06\x43hange\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\x03\x12\x10\n\x08provider\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.yrd.registry.v1.EntryKind\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12*\n\x05state\x18\x05 \x01(\x0e\x32\x1b.yrd.registry.v1.EntryState\x12\x0f\n\x07version\x18\x06 \x01(\x05\x12\x13\n\x0bmerged_into\x18\x07 \x01(\x03\"w\n\x0fProvidersMerged\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0c\n\x04kept\x18\x02 \x01(\t\x12\x13\n\x0bproposal_id\x18\x03 \x01(\x03\x12/\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"x\n\rDemandChanged\x12\'\n\x06\x64\x65mand\x18\x01 \x01(\x0b\x32\x17.yrd.registry.v1.Demand\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xad\x01\n\x11InvitationChanged\x12\'\n\x06\x64\x65mand\x18\x01 \x01(\x0b\x32\x17.yrd.registry.v1.Demand\x12/\n\ninvitation\x18\x02 \x01(\x0b\x32\x1b.yrd.registry.v1.Invitation\x12\r\n\x05\x63\x61use\x18\x03 \x01(\t\x12/\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x0cOfferChanged\x12%\n\x05offer\x18\x01 \x01(\x0b\x32\x16.yrd.registry.v1.Offer\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x0f\x41ppointmentMade\x12\x31\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32\x1c.yrd.registry.v1.Appointment\x12/\n\x0boccurred_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'yrd.events.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REDEMPTIONCHANGED']._serialized_start=367
-  _globals['_REDEMPTIONCHANGED']._serialized_end=539
-  _globals['_VOUCHERSISSUED']._serialized_start=541
-  _globals['_VOUCHERSISSUED']._serialized_end=649
-  _globals['_VOUCHERRETURNED']._serialized_start=652
-  _globals['_VOUCHERRETURNED']._serialized_end=797
-  _globals['_APPLICATIONCHANGED']._serialized_start=799
-  _globals['_APPLICATIONCHANGED']._serialized_end=925
-  _globals['_WINDOWCLOSED']._serialized_start=927
-  _globals['_WINDOWCLOSED']._serialized_end=984
-  _globals['_OBLIGATIONPAID']._serialized_start=987
-  _globals['_OBLIGATIONPAID']._serialized_end=1122
-  _globals['_POLICYPUBLISHED']._serialized_start=1124
-  _globals['_POLICYPUBLISHED']._serialized_end=1180
-  _globals['_PROVIDERCHANGED']._serialized_start=1182
-  _globals['_PROVIDERCHANGED']._serialized_end=1259
-  _globals['_ADMISSIONCRITERIAPUBLISHED']._serialized_start=1261
-  _globals['_ADMISSIONCRITERIAPUBLISHED']._serialized_end=1343
-  _globals['_ADMISSIONAPPLICATIONCHANGED']._serialized_start=1346
-  _globals['_ADMISSIONAPPLICATIONCHANGED']._serialized_end=1499
-  _globals['_ADMISSIONNOTICED']._serialized_start=1501
-  _globals['_ADMISSIONNOTICED']._serialized_end=1580
-  _globals['_RECOGNITIONCHANGED']._serialized_start=1582
-  _globals['_RECOGNITIONCHANGED']._serialized_end=1653
-  _globals['_CLASSRECOGNITIONCHANGED']._serialized_start=1655
-  _globals['_CLASSRECOGNITIONCHANGED']._serialized_end=1742
-  _globals['_AGREEMENTCHANGED']._serialized_start=1744
-  _globals['_AGREEMENTCHANGED']._serialized_end=1819
-  _globals['_QUALITYLISTINGCHANGED']._serialized_start=1821
-  _globals['_QUALITYLISTINGCHANGED']._serialized_end=1893
-  _globals['_CREDITCHANGED']._serialized_start=1895
-  _globals['_CREDITCHANGED']._serialized_end=1983
-  _globals['_COMMANDOUTCOME']._serialized_start=1986
-  _globals['_COMMANDOUTCOME']._serialized_end=2131
-  _globals['_ENTRIESCHANGED']._serialized_start=2134
-  _globals['_ENTRIESCHANGED']._serialized_end=2454
-  _globals['_ENTRIESCHANGED_CHANGE']._serialized_start=2272
-  _globals['_ENTRIESCHANGED_CHANGE']._serialized_end=2454
-  _globals['_PROVIDERSMERGED']._serialized_start=2456
-  _globals['_PROVIDERSMERGED']._serialized_end=2575
+  _globals['_REDEMPTIONCHANGED']._serialized_start=397
+  _globals['_REDEMPTIONCHANGED']._serialized_end=569
+  _globals['_VOUCHERSISSUED']._serialized_start=571
+  _globals['_VOUCHERSISSUED']._serialized_end=679
+  _globals['_VOUCHERRETURNED']._serialized_start=682
+  _globals['_VOUCHERRETURNED']._serialized_end=827
+  _globals['_APPLICATIONCHANGED']._serialized_start=829
+  _globals['_APPLICATIONCHANGED']._serialized_end=955
+  _globals['_WINDOWCLOSED']._serialized_start=957
+  _globals['_WINDOWCLOSED']._serialized_end=1014
+  _globals['_OBLIGATIONPAID']._serialized_start=1017
+  _globals['_OBLIGATIONPAID']._serialized_end=1152
+  _globals['_POLICYPUBLISHED']._serialized_start=1154
+  _globals['_POLICYPUBLISHED']._serialized_end=1210
+  _globals['_PROVIDERCHANGED']._serialized_start=1212
+  _globals['_PROVIDERCHANGED']._serialized_end=1289
+  _globals['_ADMISSIONCRITERIAPUBLISHED']._serialized_start=1291
+  _globals['_ADMISSIONCRITERIAPUBLISHED']._serialized_end=1373
+  _globals['_ADMISSIONAPPLICATIONCHANGED']._serialized_start=1376
+  _globals['_ADMISSIONAPPLICATIONCHANGED']._serialized_end=1529
+  _globals['_ADMISSIONNOTICED']._serialized_start=1531
+  _globals['_ADMISSIONNOTICED']._serialized_end=1610
+  _globals['_RECOGNITIONCHANGED']._serialized_start=1612
+  _globals['_RECOGNITIONCHANGED']._serialized_end=1683
+  _globals['_CLASSRECOGNITIONCHANGED']._serialized_start=1685
+  _globals['_CLASSRECOGNITIONCHANGED']._serialized_end=1772
+  _globals['_AGREEMENTCHANGED']._serialized_start=1774
+  _globals['_AGREEMENTCHANGED']._serialized_end=1849
+  _globals['_QUALITYLISTINGCHANGED']._serialized_start=1851
+  _globals['_QUALITYLISTINGCHANGED']._serialized_end=1923
+  _globals['_CREDITCHANGED']._serialized_start=1925
+  _globals['_CREDITCHANGED']._serialized_end=2013
+  _globals['_COMMANDOUTCOME']._serialized_start=2016
+  _globals['_COMMANDOUTCOME']._serialized_end=2161
+  _globals['_ENTRIESCHANGED']._serialized_start=2164
+  _globals['_ENTRIESCHANGED']._serialized_end=2484
+  _globals['_ENTRIESCHANGED_CHANGE']._serialized_start=2302
+  _globals['_ENTRIESCHANGED_CHANGE']._serialized_end=2484
+  _globals['_PROVIDERSMERGED']._serialized_start=2486
+  _globals['_PROVIDERSMERGED']._serialized_end=2605
+  _globals['_DEMANDCHANGED']._serialized_start=2607
+  _globals['_DEMANDCHANGED']._serialized_end=2727
+  _globals['_INVITATIONCHANGED']._serialized_start=2730
+  _globals['_INVITATIONCHANGED']._serialized_end=2903
+  _globals['_OFFERCHANGED']._serialized_start=2905
+  _globals['_OFFERCHANGED']._serialized_end=3022
+  _globals['_APPOINTMENTMADE']._serialized_start=3024
+  _globals['_APPOINTMENTMADE']._serialized_end=3141
 # @@protoc_insertion_point(module_scope)

@@ -15,6 +15,7 @@ from yrd.common.v1 import refusal_pb2 as _refusal_pb2
 from yrd.policy.v1 import policy_pb2 as _policy_pb2
 from yrd.registry.v1 import admission_pb2 as _admission_pb2
 from yrd.registry.v1 import catalogue_pb2 as _catalogue_pb2
+from yrd.registry.v1 import demand_pb2 as _demand_pb2
 from yrd.registry.v1 import recognition_pb2 as _recognition_pb2
 from yrd.registry.v1 import registry_pb2 as _registry_pb2
 from yrd.settlement.v1 import settlement_pb2 as _settlement_pb2
@@ -657,3 +658,143 @@ class ProvidersMerged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProvidersMerged: _TypeAlias = ProvidersMerged  # noqa: Y015
+
+@_typing.final
+class DemandChanged(_message.Message):
+    """A demand was posted, appointed or withdrawn. Goes to the enterprise's province."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEMAND_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    cause: _builtins.str
+    """`Post`, `Appoint` or `Withdraw`."""
+    @_builtins.property
+    def demand(self) -> _demand_pb2.Demand:
+        """The demand after the change."""
+
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        demand: _demand_pb2.Demand | None = ...,
+        cause: _builtins.str = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["demand", b"demand", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "demand", b"demand", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DemandChanged: _TypeAlias = DemandChanged  # noqa: Y015
+
+@_typing.final
+class InvitationChanged(_message.Message):
+    """A provider was invited to a demand, declined, or needs to do nothing more about it. Goes to the provider's home province; to the
+    enterprise's too where the provider declined.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEMAND_FIELD_NUMBER: _builtins.int
+    INVITATION_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    cause: _builtins.str
+    """`Invite`, `Decline`, `Appoint` (of another) or `Withdraw`."""
+    @_builtins.property
+    def demand(self) -> _demand_pb2.Demand:
+        """The demand, as far as the provider may see it."""
+
+    @_builtins.property
+    def invitation(self) -> _demand_pb2.Invitation:
+        """The invitation after the change."""
+
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        demand: _demand_pb2.Demand | None = ...,
+        invitation: _demand_pb2.Invitation | None = ...,
+        cause: _builtins.str = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["demand", b"demand", "invitation", b"invitation", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "demand", b"demand", "invitation", b"invitation", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InvitationChanged: _TypeAlias = InvitationChanged  # noqa: Y015
+
+@_typing.final
+class OfferChanged(_message.Message):
+    """An offer was made, replaced or withdrawn. Goes to the enterprise's province and the provider's home province."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    cause: _builtins.str
+    """`Submit` or `Withdraw`."""
+    @_builtins.property
+    def offer(self) -> _demand_pb2.Offer:
+        """The offer after the change."""
+
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        offer: _demand_pb2.Offer | None = ...,
+        cause: _builtins.str = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at", "offer", b"offer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "occurred_at", b"occurred_at", "offer", b"offer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfferChanged: _TypeAlias = OfferChanged  # noqa: Y015
+
+@_typing.final
+class AppointmentMade(_message.Message):
+    """An offer was accepted. Goes to the enterprise's province and the provider's home province."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPOINTMENT_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def appointment(self) -> _demand_pb2.Appointment:
+        """The appointment."""
+
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        appointment: _demand_pb2.Appointment | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppointmentMade: _TypeAlias = AppointmentMade  # noqa: Y015
