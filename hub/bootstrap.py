@@ -37,6 +37,10 @@ from hub.security.tokens import TokenIssuer
 from hub.security.trust import TrustStore
 from hub.settings import Settings
 from registry import methods as pool
+from registry.credit import methods as credit
+from registry.credit.asking import CreditQuestions
+from registry.credit.bucket import Limits
+from registry.credit.key import PersonKey
 from yrd.clearing.v1 import clearing_pb2
 from yrd.participant.v1 import participant_pb2
 from yrd.policy.v1 import policy_pb2
@@ -121,6 +125,7 @@ class Hub:
             **pool.METHODS,
         }
         special: dict[str, Handle] = {"yrd.clearing.v1.ClearingService.Quote": Quoting(self.snapshots).handle}
+        special |= credit.handlers(self._credit_questions())
         services = [*_SERVICES, *pool.SERVICES]
         if isinstance(self.clock, SimulatedClock):
             services.append(simulation_pb2.DESCRIPTOR.services_by_name["SimulationService"])
@@ -131,6 +136,11 @@ class Hub:
             "yrd.clearing.v1.ClearingService.WatchRedemption": Watching(self.unit_of_work, self.changes).serve,
         }
         return dict(build_methods(services, ledger, use_cases, special, streams))
+
+    def _credit_questions(self) -> CreditQuestions:
+        settings = self.settings
+        key = PersonKey(settings.credit_key_file or settings.identity / "credit.key", make=settings.development)
+        return CreditQuestions(self.unit_of_work.engine, self.clock, Limits(settings.credit_burst, settings.credit_per_hour), key)
 
     def directory(self) -> ParticipantDirectory:
         """Who may ask for a token."""

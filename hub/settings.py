@@ -41,6 +41,12 @@ class Settings(BaseSettings):
     partitions: int = Field(default=6, ge=1, description="Partitions of each topic the hub makes")
     make_topics: bool = Field(default=True, description="Make missing topics at start; off where the broker's operator makes them")
     sweep_seconds: float = Field(default=60.0, gt=0, description="Pause between runs of the expiry and TTL sweeps")
+    credit_key_file: Path | None = Field(
+        default=None,
+        description="Key of the references of persons, 32 random bytes or more; default: credit.key of the identity directory",
+    )
+    credit_burst: int = Field(default=120, ge=20, description="How many credit questions a participant may ask at once")
+    credit_per_hour: int = Field(default=600, ge=1, description="How many credit questions a participant may ask an hour")
     failpoints: dict[str, str] = Field(
         default_factory=dict,
         description='Places where a rehearsal makes the process die or fail, as JSON such as {"relay.after_mark": "kill:3"}; '

@@ -6,8 +6,6 @@ from datetime import date
 
 from hub.codec import enums
 from hub.domain.model import Provider
-from registry.tables import NegativeListRow
-from yrd.credit.v1 import credit_pb2
 from yrd.registry.v1 import registry_pb2 as pb
 
 NAME_CHARS_MAX = 200
@@ -28,13 +26,6 @@ def provider_message(item: Provider) -> pb.Provider:
         rating=item.rating,
         standing=pb.PROVIDER_STANDING_SUSPENDED if suspended else pb.PROVIDER_STANDING_GOOD,
         suspended_on=_date(item.suspended_on),
-    )
-
-
-def entry_message(row: NegativeListRow) -> credit_pb2.NegativeListEntry:
-    """An entry of the negative list."""
-    return credit_pb2.NegativeListEntry(
-        enterprise=row.enterprise, since=row.since.isoformat(), until=_date(row.until), reason=row.reason, entered_by=row.entered_by
     )
 
 

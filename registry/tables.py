@@ -6,6 +6,7 @@ They say what is now; what was is kept beside them (`provider_version`), or is d
 from __future__ import annotations
 
 from datetime import date, datetime
+from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Identity, Index, SmallInteger, Text
 from sqlmodel import Field, SQLModel
@@ -53,7 +54,7 @@ class SuspensionRow(SQLModel, table=True):
 
 
 class NegativeListRow(SQLModel, table=True):
-    """An entry of the negative list, `[since, until)`."""
+    """An entry of the negative list, `[since, until)`, as clearing reads it; `record_id` names the credit record it follows from."""
 
     __tablename__ = "negative_list"
     __table_args__ = (Index("negative_list_enterprise", "enterprise"), {"schema": SCHEMA})
@@ -66,3 +67,4 @@ class NegativeListRow(SQLModel, table=True):
     entered_by: str = Field(sa_type=Text)
     ended_by: str = Field(default="", sa_type=Text)
     ended_reason: str = Field(default="", sa_type=Text)
+    record_id: UUID | None = None

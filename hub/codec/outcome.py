@@ -87,9 +87,17 @@ def _status(refusal: Refusal) -> status_pb2.Status:
                 ]
             )
         )
-    if refusal.code is RefusalCode.OVERLOADED:
-        packed.append(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=RETRY_AFTER_SECONDS)))
+    retry_seconds = _retry_seconds(refusal)
+    if retry_seconds:
+        packed.append(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=retry_seconds)))
     return status_pb2.Status(code=number, message=f"{refusal.code.value}: {refusal.en}", details=[_pack(item) for item in packed])
+
+
+def _retry_seconds(refusal: Refusal) -> int:
+    """Return after how many seconds to come back, 0 where coming back is no help. RATE_LIMITED says it itself."""
+    if refusal.code is RefusalCode.OVERLOADED:
+        return RETRY_AFTER_SECONDS
+    return int(dict(refusal.metadata)["retry_after_seconds"]) if refusal.code is RefusalCode.RATE_LIMITED else 0
 
 
 def _pack(message: Message) -> any_pb2.Any:

@@ -10,6 +10,8 @@ from sqlmodel import SQLModel
 import hub.ledger.tables  # noqa: F401
 import registry.admission.tables
 import registry.catalogue.tables
+import registry.credit.tables
+import registry.quality.tables
 import registry.recognition.tables
 import registry.tables  # noqa: F401
 

@@ -9,6 +9,8 @@ from sqlmodel import SQLModel
 
 import registry.admission.tables
 import registry.catalogue.tables
+import registry.credit.tables
+import registry.quality.tables
 import registry.recognition.tables
 import registry.tables  # noqa: F401  — the pool's tables join the same metadata
 from hub.embedded import EmbeddedPostgres

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class CreditServiceStub:
-    """Sanctions on enterprises, shared between regions at once.
+    """Records of verified dishonesty and the joint sanctions that follow from them, in force in all regions with their commit. Nobody can
+    list who is on record: an authority sees its own entries, everyone else asks about one subject for one purpose, and is logged.
     """
 
     def __init__(self, channel):
@@ -45,10 +46,66 @@ class CreditServiceStub:
                 request_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ClearEnterpriseRequest.SerializeToString,
                 response_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ClearEnterpriseResponse.FromString,
                 _registered_method=True)
+        self.RecordCredit = channel.unary_unary(
+                '/yrd.credit.v1.CreditService/RecordCredit',
+                request_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.RecordCreditRequest.SerializeToString,
+                response_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.RecordCreditResponse.FromString,
+                _registered_method=True)
+        self.CorrectCredit = channel.unary_unary(
+                '/yrd.credit.v1.CreditService/CorrectCredit',
+                request_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.CorrectCreditRequest.SerializeToString,
+                response_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.CorrectCreditResponse.FromString,
+                _registered_method=True)
+        self.EndCredit = channel.unary_unary(
+                '/yrd.credit.v1.CreditService/EndCredit',
+                request_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.EndCreditRequest.SerializeToString,
+                response_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.EndCreditResponse.FromString,
+                _registered_method=True)
+        self.ReferCredit = channel.unary_unary(
+                '/yrd.credit.v1.CreditService/ReferCredit',
+                request_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ReferCreditRequest.SerializeToString,
+                response_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ReferCreditResponse.FromString,
+                _registered_method=True)
+        self.FileCreditAppeal = channel.unary_unary(
+                '/yrd.credit.v1.CreditService/FileCreditAppeal',
+                request_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.FileCreditAppealRequest.SerializeToString,
+                response_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.FileCreditAppealResponse.FromString,
+                _registered_method=True)
+        self.DecideCreditAppeal = channel.unary_unary(
+                '/yrd.credit.v1.CreditService/DecideCreditAppeal',
+                request_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.DecideCreditAppealRequest.SerializeToString,
+                response_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.DecideCreditAppealResponse.FromString,
+                _registered_method=True)
+        self.GetCreditRecord = channel.unary_unary(
+                '/yrd.credit.v1.CreditService/GetCreditRecord',
+                request_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.GetCreditRecordRequest.SerializeToString,
+                response_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.GetCreditRecordResponse.FromString,
+                _registered_method=True)
+        self.ListCreditRecords = channel.unary_unary(
+                '/yrd.credit.v1.CreditService/ListCreditRecords',
+                request_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ListCreditRecordsRequest.SerializeToString,
+                response_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ListCreditRecordsResponse.FromString,
+                _registered_method=True)
+        self.CheckCredit = channel.unary_unary(
+                '/yrd.credit.v1.CreditService/CheckCredit',
+                request_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.CheckCreditRequest.SerializeToString,
+                response_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.CheckCreditResponse.FromString,
+                _registered_method=True)
+        self.GetPersonReference = channel.unary_unary(
+                '/yrd.credit.v1.CreditService/GetPersonReference',
+                request_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.GetPersonReferenceRequest.SerializeToString,
+                response_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.GetPersonReferenceResponse.FromString,
+                _registered_method=True)
+        self.ListCreditQueries = channel.unary_unary(
+                '/yrd.credit.v1.CreditService/ListCreditQueries',
+                request_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ListCreditQueriesRequest.SerializeToString,
+                response_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ListCreditQueriesResponse.FromString,
+                _registered_method=True)
 
 
 class CreditServiceServicer:
-    """Sanctions on enterprises, shared between regions at once.
+    """Records of verified dishonesty and the joint sanctions that follow from them, in force in all regions with their commit. Nobody can
+    list who is on record: an authority sees its own entries, everyone else asks about one subject for one purpose, and is logged.
     """
 
     def SanctionEnterprise(self, request, context):
@@ -60,6 +117,86 @@ class CreditServiceServicer:
 
     def ClearEnterprise(self, request, context):
         """Ends the entries in force for an enterprise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordCredit(self, request, context):
+        """Enters a record. The platform of the subject's division or the coordination group may; for a person, any platform.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CorrectCredit(self, request, context):
+        """Corrects a record: a further version is appended, the former stays. Whoever entered it or the coordination group may.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndCredit(self, request, context):
+        """Ends a record today, with all sanctions that follow from it (信用修复). Whoever entered it or the coordination group may.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReferCredit(self, request, context):
+        """Marks a record as referred to the authorities that prosecute (涉嫌犯罪移送). Whoever entered it or the coordination group may.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FileCreditAppeal(self, request, context):
+        """Files an appeal of the subject. The platform of its division, whoever entered the record, or the coordination group may. The
+        sanctions stay in force until it is decided.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideCreditAppeal(self, request, context):
+        """Decides an appeal. One that is upheld ends the record today. Whoever entered it or the coordination group may.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCreditRecord(self, request, context):
+        """Returns one record with all its versions, to whoever entered it and to the coordination group.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCreditRecords(self, request, context):
+        """Lists the records that the caller's division, or one below it, entered; the coordination group sees all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckCredit(self, request, context):
+        """Says whether subjects are barred for a purpose: yes or no, until when, and the class of the reason. Each subject takes one token of
+        the caller's bucket; RATE_LIMITED says when to come back. Every question is logged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPersonReference(self, request, context):
+        """Returns the reference by which a person is known here: a keyed hash of the identity number, which is neither stored nor logged.
+        Takes one token of the caller's bucket.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCreditQueries(self, request, context):
+        """Lists the questions that were asked with CheckCredit, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +215,61 @@ def add_CreditServiceServicer_to_server(servicer, server):
                     request_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ClearEnterpriseRequest.FromString,
                     response_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ClearEnterpriseResponse.SerializeToString,
             ),
+            'RecordCredit': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordCredit,
+                    request_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.RecordCreditRequest.FromString,
+                    response_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.RecordCreditResponse.SerializeToString,
+            ),
+            'CorrectCredit': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectCredit,
+                    request_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.CorrectCreditRequest.FromString,
+                    response_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.CorrectCreditResponse.SerializeToString,
+            ),
+            'EndCredit': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndCredit,
+                    request_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.EndCreditRequest.FromString,
+                    response_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.EndCreditResponse.SerializeToString,
+            ),
+            'ReferCredit': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReferCredit,
+                    request_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ReferCreditRequest.FromString,
+                    response_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ReferCreditResponse.SerializeToString,
+            ),
+            'FileCreditAppeal': grpc.unary_unary_rpc_method_handler(
+                    servicer.FileCreditAppeal,
+                    request_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.FileCreditAppealRequest.FromString,
+                    response_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.FileCreditAppealResponse.SerializeToString,
+            ),
+            'DecideCreditAppeal': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideCreditAppeal,
+                    request_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.DecideCreditAppealRequest.FromString,
+                    response_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.DecideCreditAppealResponse.SerializeToString,
+            ),
+            'GetCreditRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCreditRecord,
+                    request_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.GetCreditRecordRequest.FromString,
+                    response_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.GetCreditRecordResponse.SerializeToString,
+            ),
+            'ListCreditRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCreditRecords,
+                    request_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ListCreditRecordsRequest.FromString,
+                    response_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ListCreditRecordsResponse.SerializeToString,
+            ),
+            'CheckCredit': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckCredit,
+                    request_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.CheckCreditRequest.FromString,
+                    response_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.CheckCreditResponse.SerializeToString,
+            ),
+            'GetPersonReference': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPersonReference,
+                    request_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.GetPersonReferenceRequest.FromString,
+                    response_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.GetPersonReferenceResponse.SerializeToString,
+            ),
+            'ListCreditQueries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCreditQueries,
+                    request_deserializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ListCreditQueriesRequest.FromString,
+                    response_serializer=yrd_dot_credit_dot_v1_dot_credit__pb2.ListCreditQueriesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'yrd.credit.v1.CreditService', rpc_method_handlers)
@@ -87,7 +279,8 @@ def add_CreditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CreditService:
-    """Sanctions on enterprises, shared between regions at once.
+    """Records of verified dishonesty and the joint sanctions that follow from them, in force in all regions with their commit. Nobody can
+    list who is on record: an authority sees its own entries, everyone else asks about one subject for one purpose, and is logged.
     """
 
     @staticmethod
@@ -134,6 +327,303 @@ class CreditService:
             '/yrd.credit.v1.CreditService/ClearEnterprise',
             yrd_dot_credit_dot_v1_dot_credit__pb2.ClearEnterpriseRequest.SerializeToString,
             yrd_dot_credit_dot_v1_dot_credit__pb2.ClearEnterpriseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordCredit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.credit.v1.CreditService/RecordCredit',
+            yrd_dot_credit_dot_v1_dot_credit__pb2.RecordCreditRequest.SerializeToString,
+            yrd_dot_credit_dot_v1_dot_credit__pb2.RecordCreditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectCredit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.credit.v1.CreditService/CorrectCredit',
+            yrd_dot_credit_dot_v1_dot_credit__pb2.CorrectCreditRequest.SerializeToString,
+            yrd_dot_credit_dot_v1_dot_credit__pb2.CorrectCreditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndCredit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.credit.v1.CreditService/EndCredit',
+            yrd_dot_credit_dot_v1_dot_credit__pb2.EndCreditRequest.SerializeToString,
+            yrd_dot_credit_dot_v1_dot_credit__pb2.EndCreditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReferCredit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.credit.v1.CreditService/ReferCredit',
+            yrd_dot_credit_dot_v1_dot_credit__pb2.ReferCreditRequest.SerializeToString,
+            yrd_dot_credit_dot_v1_dot_credit__pb2.ReferCreditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FileCreditAppeal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.credit.v1.CreditService/FileCreditAppeal',
+            yrd_dot_credit_dot_v1_dot_credit__pb2.FileCreditAppealRequest.SerializeToString,
+            yrd_dot_credit_dot_v1_dot_credit__pb2.FileCreditAppealResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideCreditAppeal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.credit.v1.CreditService/DecideCreditAppeal',
+            yrd_dot_credit_dot_v1_dot_credit__pb2.DecideCreditAppealRequest.SerializeToString,
+            yrd_dot_credit_dot_v1_dot_credit__pb2.DecideCreditAppealResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCreditRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.credit.v1.CreditService/GetCreditRecord',
+            yrd_dot_credit_dot_v1_dot_credit__pb2.GetCreditRecordRequest.SerializeToString,
+            yrd_dot_credit_dot_v1_dot_credit__pb2.GetCreditRecordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCreditRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.credit.v1.CreditService/ListCreditRecords',
+            yrd_dot_credit_dot_v1_dot_credit__pb2.ListCreditRecordsRequest.SerializeToString,
+            yrd_dot_credit_dot_v1_dot_credit__pb2.ListCreditRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckCredit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.credit.v1.CreditService/CheckCredit',
+            yrd_dot_credit_dot_v1_dot_credit__pb2.CheckCreditRequest.SerializeToString,
+            yrd_dot_credit_dot_v1_dot_credit__pb2.CheckCreditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPersonReference(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.credit.v1.CreditService/GetPersonReference',
+            yrd_dot_credit_dot_v1_dot_credit__pb2.GetPersonReferenceRequest.SerializeToString,
+            yrd_dot_credit_dot_v1_dot_credit__pb2.GetPersonReferenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCreditQueries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrd.credit.v1.CreditService/ListCreditQueries',
+            yrd_dot_credit_dot_v1_dot_credit__pb2.ListCreditQueriesRequest.SerializeToString,
+            yrd_dot_credit_dot_v1_dot_credit__pb2.ListCreditQueriesResponse.FromString,
             options,
             channel_credentials,
             insecure,
