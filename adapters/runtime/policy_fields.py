@@ -6,25 +6,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from typing import Final
 
 from google.protobuf.json_format import ParseDict
 
+from adapters.runtime.policy_faults import FieldFault, together
 from hub.domain.divisions import is_division
-from hub.domain.money import parse_yuan
+from hub.domain.money import MAX_FEN, parse_yuan
 from yrd.common.v1 import types_pb2 as types
 from yrd.policy.v1 import policy_pb2 as pb
 
 META: Final = frozenset({"assumed", "source"})
 """What a file may say about a policy that is no rule of it."""
-
-
-class FieldFault(Exception):
-    """What is wrong, and with which field (`spot` is its path)."""
-
-    def __init__(self, spot: tuple[str | int, ...], message: str) -> None:
-        super().__init__(message)
-        self.spot, self.message = spot, message
 
 
 def text(value: object) -> str:
@@ -35,14 +29,14 @@ def text(value: object) -> str:
         return value.isoformat()
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(value)
-    raise FieldFault((), "a text is expected")
+    raise FieldFault((), "a text is expected", "NOT_TEXT", "应为文本")
 
 
 def named(value: object) -> str:
     """Return a text that is not empty."""
     found = text(value).strip()
     if not found:
-        raise FieldFault((), "must not be empty")
+        raise FieldFault((), "must not be empty", "EMPTY", "不能为空")
     return found
 
 
@@ -50,7 +44,9 @@ def division(value: object) -> str:
     """Return a division code."""
     found = text(value)
     if not is_division(found):
-        raise FieldFault((), f"{found!r} is not a six-digit division code (GB/T 2260)")
+        raise FieldFault(
+            (), f"{found!r} is not a six-digit division code (GB/T 2260)", "NOT_A_DIVISION", f"{found!r} 不是六位行政区划代码(GB/T 2260)"
+        )
     return found
 
 
@@ -62,19 +58,23 @@ def day(value: object) -> str:
             raise ValueError
         return date.fromisoformat(found).isoformat()
     except ValueError:
-        raise FieldFault((), f"{found!r} is not a date YYYY-MM-DD") from None
+        raise FieldFault(
+            (), f"{found!r} is not a date YYYY-MM-DD", "NOT_A_DATE", f"{found!r} 不是日期,应写作 YYYY-MM-DD,如 2026-07-01"
+        ) from None
 
 
 def fen(value: object) -> int:
     """Return fen of a yuan text (rules.md M1). A float is refused: it may already have lost what was written."""
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise FieldFault((), 'an amount is a quoted text in yuan, such as "300000.00"')
+        raise FieldFault(
+            (), 'an amount is a quoted text in yuan, such as "300000.00"', "NOT_AN_AMOUNT", '金额应为带引号的元,如 "300000.00"'
+        )
     try:
         amount = parse_yuan(str(value))
     except ValueError as error:
-        raise FieldFault((), str(error)) from None
+        raise FieldFault((), str(error), "NOT_AN_AMOUNT", f"{str(value)!r} 不是金额:以元为单位,至多两位小数,不超过 {MAX_FEN} 分") from None
     if amount < 0:
-        raise FieldFault((), f"{value!r} is negative")
+        raise FieldFault((), f"{value!r} is negative; an amount is zero or more", "NEGATIVE_AMOUNT", f"{value!r} 为负,金额须大于或等于零")
     return amount
 
 
@@ -83,7 +83,7 @@ def whole(value: object) -> int:
     found = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     digits = found.removeprefix("-")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
-        raise FieldFault((), f"{value!r} is not a whole number")
+        raise FieldFault((), f"{value!r} is not a whole number", "NOT_A_WHOLE_NUMBER", f"{value!r} 不是整数")
     return int(found)
 
 
@@ -93,7 +93,7 @@ def yes(value: object) -> bool:
         return value
     if value in ("true", "false"):
         return value == "true"
-    raise FieldFault((), f"{value!r} is neither true nor false")
+    raise FieldFault((), f"{value!r} is neither true nor false", "NOT_TRUE_OR_FALSE", f"{value!r} 应为 true 或 false")
 
 
 def rating(value: object) -> int:
@@ -101,9 +101,14 @@ def rating(value: object) -> int:
     try:
         hundredths = Decimal(text(value)) * 100
     except InvalidOperation:
-        raise FieldFault((), f"{value!r} is not a rating such as 4.5") from None
+        raise FieldFault((), f"{value!r} is not a rating such as 4.5", "NOT_A_RATING", f"{value!r} 不是评分,应如 4.5") from None
     if hundredths != hundredths.to_integral_value() or not 0 <= hundredths <= 500:
-        raise FieldFault((), f"{value!r} is not a rating from 0 to 5 with at most two decimals")
+        raise FieldFault(
+            (),
+            f"{value!r} is not a rating from 0 to 5 with at most two decimals",
+            "NOT_A_RATING",
+            f"{value!r} 不是 0 到 5、至多两位小数的评分",
+        )
     return int(hundredths)
 
 
@@ -113,19 +118,28 @@ def one_of(known: Iterable[str], prefix: str) -> Callable[[object], str]:
 
     def read(value: object) -> str:
         if value not in names:
-            raise FieldFault((), f"{value!r} is not one of {', '.join(names)}")
+            known_names = ", ".join(names)
+            raise FieldFault((), f"{value!r} is not one of {known_names}", "NOT_A_CHOICE", f"{value!r} 不在可选值之列:{known_names}")
         return f"{prefix}{value}"
 
     return read
 
 
 def several(read: Callable[[object], object]) -> Callable[[object], list[object]]:
-    """Return a reader of lists; a fault names the item."""
+    """Return a reader of lists; a fault names the item, and all faulty items are told."""
 
     def read_list(value: object) -> list[object]:
         if not isinstance(value, Sequence) or isinstance(value, str):
-            raise FieldFault((), "a list is expected")
-        return [_within(at, read, item) for at, item in enumerate(value)]
+            raise FieldFault((), "a list is expected", "NOT_A_LIST", "应为列表")
+        found: list[object] = []
+        faults: list[FieldFault] = []
+        for at, item in enumerate(value):
+            try:
+                found.append(read(item))
+            except FieldFault as fault:
+                faults.extend(fault.within(at))
+        together(faults)
+        return found
 
     return read_list
 
@@ -140,29 +154,36 @@ class Field:
 
 
 def record(fields: Mapping[str, Field], meta: frozenset[str] = frozenset()) -> Callable[[object], dict[str, object]]:
-    """Return a reader of mappings with exactly these fields; one that is absent or null is left out."""
+    """Return a reader of mappings with exactly these fields; one that is absent or null is left out, and all faults are told."""
 
     def read(value: object) -> dict[str, object]:
         if not isinstance(value, Mapping):
-            raise FieldFault((), "a mapping of fields is expected")
-        for name in value:
-            if name not in fields and name not in meta:
-                raise FieldFault((str(name),), f"unknown field; known are {', '.join(fields)}")
+            raise FieldFault((), "a mapping of fields is expected", "NOT_A_MAPPING", "应为字段的映射")
+        faults = [_unknown(str(name), fields) for name in value if name not in fields and name not in meta]
+        faults += [
+            FieldFault((name,), "required", "REQUIRED", "必填")
+            for name, field in fields.items()
+            if field.required and value.get(name) is None
+        ]
+        found: dict[str, object] = {}
         for name, field in fields.items():
-            if field.required and value.get(name) is None:
-                raise FieldFault((name,), "required")
-        given = ((name, field) for name, field in fields.items() if value.get(name) is not None)
-        return {field.target: _within(name, field.read, value[name]) for name, field in given}
+            if value.get(name) is None:
+                continue
+            try:
+                found[field.target] = field.read(value[name])
+            except FieldFault as fault:
+                faults.extend(fault.within(name))
+        together(faults)
+        return found
 
     return read
 
 
-def _within(part: str | int, read: Callable[[object], object], value: object) -> object:
-    """Read a part; a fault inside it names the part first."""
-    try:
-        return read(value)
-    except FieldFault as fault:
-        raise FieldFault((part, *fault.spot), fault.message) from None
+def _unknown(name: str, fields: Mapping[str, Field]) -> FieldFault:
+    near = get_close_matches(name, fields, 1)
+    known = ", ".join(fields)
+    meant, meant_zh = (f"did you mean {near[0]}? ", f"是否想写 {near[0]}?") if near else ("", "")
+    return FieldFault((name,), f"unknown field; {meant}known are {known}", "UNKNOWN_FIELD", f"未知字段;{meant_zh}可用字段:{known}")
 
 
 _CATEGORY: Final = {
@@ -211,7 +232,10 @@ FIELDS: Final = {
 }
 """Every field of a policy, by its YAML name."""
 
+LISTED: Final = {"categories": _CATEGORY, "funding": _FUNDING, "conditions": _CONDITION, "recognition": _RECOGNITION}
+"""The fields that have fields of their own, by YAML name."""
+
 
 def build(value: object) -> pb.Policy:
-    """Return the policy of a mapping; raise FieldFault."""
+    """Return the policy of a mapping; raise FieldFault, which carries the others (`all`)."""
     return ParseDict(record(FIELDS, META)(value), pb.Policy())

@@ -8,7 +8,8 @@ from typing import Final
 
 from google.protobuf.json_format import ParseDict
 
-from adapters.runtime.policy_fields import Field, FieldFault, day, division, fen, named, one_of, rating, record, several, text, whole, yes
+from adapters.runtime.policy_faults import FieldFault
+from adapters.runtime.policy_fields import Field, day, division, fen, named, one_of, rating, record, several, text, whole, yes
 from adapters.runtime.policy_file import PolicyFileError, policy_from_mapping
 from hub.cli.scenario.model import Node, Scenario, ScenarioError, Value, VoucherIssue
 from hub.cli.scenario.names import Names, sme_number_of

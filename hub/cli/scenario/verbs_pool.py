@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from google.protobuf.message import Message
 
-from adapters.runtime.policy_fields import FieldFault
+from adapters.runtime.policy_faults import FieldFault
 from adapters.runtime.policy_file import PolicyFileError, policy_from_mapping
 from hub.cli.scenario import parties
 from hub.cli.scenario.acting import Sender
