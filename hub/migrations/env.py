@@ -11,8 +11,10 @@ import hub.ledger.tables  # noqa: F401
 import registry.admission.tables
 import registry.catalogue.tables
 import registry.credit.tables
+import registry.demand.tables
 import registry.quality.tables
 import registry.recognition.tables
+import registry.search.tables
 import registry.tables  # noqa: F401
 
 

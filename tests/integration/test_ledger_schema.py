@@ -10,8 +10,10 @@ from sqlmodel import SQLModel
 import registry.admission.tables
 import registry.catalogue.tables
 import registry.credit.tables
+import registry.demand.tables
 import registry.quality.tables
 import registry.recognition.tables
+import registry.search.tables
 import registry.tables  # noqa: F401  — the pool's tables join the same metadata
 from hub.embedded import EmbeddedPostgres
 from hub.ledger.connection import sqlalchemy_url

@@ -1,0 +1,264 @@
+"""What a query asks for, how a hit is judged, and why: pure. Every point of a score is a part with words in two languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import log
+from typing import NamedTuple
+
+from registry.search.text import fold, is_han, pairs, pieces, squeeze, stop_words, synonyms, tokens
+
+WORDS_MAX = 12
+"""A long text is looked for by its rarest words."""
+ALL_WORDS_MAX = 5
+"""Of more words than this, no entry is expected to have all."""
+FEW_HITS = 10
+"""With fewer hits than this a query is corrected, or some of its words are enough."""
+COMMON_SHARE = 0.1
+"""A word that more documents than this share have finds nothing on its own beside rarer ones."""
+
+TEXT_POINTS = 1_000
+NAME_POINTS = 200
+WHOLE_NAME_POINTS = 150
+RATING_POINTS = 60
+RECOGNIZED_POINTS = 60
+DISTANCE_POINTS = 80
+DISTANCE_HALF_KM = 100
+"""Half of the points are left at this distance."""
+
+
+class Field(StrEnum):
+    """Where a word was found, the strongest first."""
+
+    NAME = "NAME"
+    KEYWORDS = "KEYWORDS"
+    PROVIDER = "PROVIDER"
+    DESCRIPTION = "DESCRIPTION"
+
+
+FIELD_SHARE = {Field.NAME: 1.0, Field.KEYWORDS: 0.75, Field.PROVIDER: 0.45, Field.DESCRIPTION: 0.35}
+FIELD_WORDS = {
+    Field.NAME: ("名称", "name"),
+    Field.KEYWORDS: ("关键词或型号", "keywords or model"),
+    Field.PROVIDER: ("类别或机构名称", "category or provider"),
+    Field.DESCRIPTION: ("说明", "description"),
+}
+
+
+class Variant(NamedTuple):
+    """A way to have a word: all of `terms`. It counts `share` of the word itself."""
+
+    terms: tuple[str, ...]
+    share: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word looked for and the ways to have it, the best first."""
+
+    text: str
+    variants: tuple[Variant, ...]
+
+
+class PartKind(StrEnum):
+    """Which part of a score."""
+
+    WORD = "WORD"
+    NAME = "NAME"
+    RATING = "RATING"
+    RECOGNIZED = "RECOGNIZED"
+    DISTANCE = "DISTANCE"
+
+
+class Part(NamedTuple):
+    """One part of a score."""
+
+    kind: PartKind
+    points: int
+    zh: str
+    en: str
+    word: str = ""
+    found: str = ""
+    field: Field | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The folded texts of a document, by field."""
+
+    name: str
+    keywords: str
+    provider: str
+    description: str
+
+    def fields(self) -> tuple[tuple[Field, str], ...]:
+        """The fields, the strongest first."""
+        return (
+            (Field.NAME, self.name),
+            (Field.KEYWORDS, self.keywords),
+            (Field.PROVIDER, self.provider),
+            (Field.DESCRIPTION, self.description),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is judged beside the text. `rating` in hundredths, 0 unrated; `recognized` None where no issuer was named; `km` None where no
+    place was."""
+
+    rating: int = 0
+    recognized: bool | None = None
+    km: int | None = None
+
+
+def read_query(text: str) -> list[Word]:
+    """Return the words of a query in order, each once, without those that say nothing; with nothing else, those too."""
+    folded = fold(text)
+    found = [*_joined(folded)]
+    telling = [word for word in found if word not in stop_words()]
+    return [_word(word) for word in dict.fromkeys(telling or found)]
+
+
+def _joined(folded: str) -> Iterable[str]:
+    """Yield words; lone characters side by side become one word, which no dictionary knew."""
+    loose = ""
+    for token in tokens(folded):
+        if token.single and token.text not in stop_words():
+            loose += token.text
+            continue
+        if loose:
+            yield loose
+            loose = ""
+        yield token.text
+    if loose:
+        yield loose
+
+
+def _word(text: str) -> Word:
+    own = text if is_han(text) else squeeze(text)
+    variants = [Variant((own,), 1.0, text)]
+    for other in synonyms().get(text, synonyms().get(own, ())):
+        variants.append(Variant((other if is_han(other) else squeeze(other),), 0.95, other))
+    parts = pieces(text)
+    if parts:
+        variants.append(Variant(parts, 0.75, " ".join(parts)))
+    if is_han(text) and len(text) > 2:
+        variants.append(Variant(pairs(text), 0.7, text))
+    if not is_han(text) and len(own) > 3 and any(c.isdigit() for c in own):
+        # A model is often told without its last letters.
+        variants.append(Variant((f"{own}*",), 0.8, f"{text}…"))
+    return Word(text, tuple(variants))
+
+
+def weight(documents: int, total: int) -> float:
+    """Return how much a word tells: more, the fewer documents have it."""
+    return log(1 + (total + 1) / (documents + 1))
+
+
+def rarest(words: Sequence[Word], documents: Mapping[str, int], total: int) -> list[Word]:
+    """Return the words to look for, in their order: of a long query the rarest that any document has."""
+    known = [word for word in words if frequency(word, documents)] or list(words)
+    if len(known) <= WORDS_MAX:
+        return list(words) if len(words) <= WORDS_MAX else known
+    chosen = sorted(known, key=lambda word: (-weight(frequency(word, documents), total), word.text))[:WORDS_MAX]
+    return [word for word in known if word in chosen]
+
+
+def frequency(word: Word, documents: Mapping[str, int]) -> int:
+    """Return about how many documents have a word in any way: as many as have its commonest variant."""
+    return max((min(documents.get(term, 0) for term in variant.terms) for variant in word.variants), default=0)
+
+
+def telling(words: Sequence[Word], documents: Mapping[str, int], total: int) -> list[Word]:
+    """Return the words that are enough on their own where none has all: the rarer ones, else the rarest alone."""
+    found = [word for word in words if 0 < frequency(word, documents) <= total * COMMON_SHARE]
+    return found or sorted((w for w in words if frequency(w, documents)), key=lambda w: (frequency(w, documents), w.text))[:1]
+
+
+def score(words: Sequence[Word], weights: Sequence[float], query: str, texts: Texts, around: Circumstances) -> list[Part]:
+    """Return the parts of a document's score: the words it has, its name, then what is known of its provider.
+
+    `query` is the folded query squeezed to letters, digits and characters.
+    """
+    parts = _word_parts(words, weights, texts)
+    name = _name_part(query, texts.name, sum(len(squeeze(part.found or part.word)) for part in parts if part.field is Field.NAME))
+    if name is not None:
+        parts.append(name)
+    parts.extend(_circumstances(around))
+    return parts
+
+
+def total(parts: Iterable[Part]) -> int:
+    """Return the score."""
+    return sum(part.points for part in parts)
+
+
+def _word_parts(words: Sequence[Word], weights: Sequence[float], texts: Texts) -> list[Part]:
+    whole = sum(weights)
+    parts: list[Part] = []
+    for word, weigh in zip(words, weights, strict=True):
+        best = max(_finds(word, texts), default=None)
+        if best is None:
+            continue
+        share, _, field, variant = best
+        points = round(TEXT_POINTS * weigh / whole * share)
+        zh, en = FIELD_WORDS[field]
+        how_zh, how_en = ("", "") if variant.share == 1.0 else (f"(按“{variant.text}”)", f" (as “{variant.text}”)")
+        parts.append(
+            Part(
+                PartKind.WORD,
+                points,
+                f"“{word.text}”{how_zh}见于{zh},计 {points} 分",
+                f"“{word.text}”{how_en} in {en}: {points} points",
+                word.text,
+                variant.text,
+                field,
+            )
+        )
+    return parts
+
+
+def _finds(word: Word, texts: Texts) -> Iterable[tuple[float, int, Field, Variant]]:
+    for number, variant in enumerate(word.variants):
+        for field, text in texts.fields():
+            if all(_has(text, term) for term in variant.terms):
+                yield FIELD_SHARE[field] * variant.share, -number, field, variant
+                break
+
+
+def _has(text: str, term: str) -> bool:
+    """Say whether a folded text has a term. Latin words count only as a whole, or from their beginning (`jsm7900*`)."""
+    if is_han(term):
+        return term in text
+    return f" {term[:-1]}" in text if term.endswith("*") else f" {term} " in text
+
+
+def _name_part(query: str, name: str, covered: int) -> Part | None:
+    """Judge the name as a whole: it is the query, it holds the query, or how much of it the words cover."""
+    bare = squeeze(name.partition("\n")[0])
+    if not query or not bare or not covered:
+        return None
+    dense = min(1.0, covered / len(bare))
+    points = round((NAME_POINTS - WHOLE_NAME_POINTS) * dense + (WHOLE_NAME_POINTS * (0.5 + dense / 2) if query in bare else 0))
+    return Part(
+        PartKind.NAME,
+        points,
+        f"名称{'含完整查询词,' if query in bare else ''}匹配程度 {round(dense * 100)}%,计 {points} 分",
+        f"the name {'holds the whole query and ' if query in bare else ''}matches by {round(dense * 100)} %: {points} points",
+    )
+
+
+def _circumstances(around: Circumstances) -> Iterable[Part]:
+    if around.rating:
+        points = round(RATING_POINTS * around.rating / 500)
+        rated = f"{around.rating / 100:.2f}"
+        yield Part(PartKind.RATING, points, f"机构评级 {rated},计 {points} 分", f"provider rated {rated}: {points} points")
+    if around.recognized:
+        points = RECOGNIZED_POINTS
+        yield Part(PartKind.RECOGNIZED, points, f"发券地认可该机构,计 {points} 分", f"the issuer recognises the provider: {points} points")
+    if around.km is not None:
+        points = round(DISTANCE_POINTS / (1 + around.km / DISTANCE_HALF_KM))
+        yield Part(PartKind.DISTANCE, points, f"相距约 {around.km} 公里,计 {points} 分", f"about {around.km} km away: {points} points")
