@@ -40,7 +40,8 @@ def _options() -> argparse.Namespace:
         "--filled", type=int, metavar="N", help="instead: unary and batch rows on an empty database and on one with N redemptions"
     )
     parser.add_argument("--soak-redemptions", type=int, metavar="N", help="instead: the hub's memory until N redemptions are in")
-    parser.add_argument("--directory", help="where the database is made and removed again; default: the temporary directory")
+    parser.add_argument("--directory", help="where databases are made and removed again; default: the temporary directory")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="with --filled: keep the databases here, and fill no second time")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     return parser.parse_args()
 
@@ -55,7 +56,8 @@ def _parts(text: str) -> tuple[str, ...]:
 
 async def _measure(directory: Path, options: argparse.Namespace) -> list[Row]:
     rows: list[Row] = []
-    with EmbeddedPostgres(directory / "postgres") as server, EmbeddedKafka() as broker:
+    data = options.keep if options.keep and options.filled else directory / "postgres"
+    with EmbeddedPostgres(data) as server, EmbeddedKafka() as broker:
         if options.filled:
             return await growth(server, broker, directory, options)
         if set(options.only) != {"coldstart"} or options.soak_redemptions:
