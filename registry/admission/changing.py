@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text, update
@@ -65,7 +66,7 @@ async def change(
     return message
 
 
-def _columns(member: Member) -> dict[str, object]:
+def _columns(member: Member) -> dict[str, Any]:
     return {
         "name": member.name,
         "home": member.home,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Any, TypeVar
 
 from hub.codec import encode, enums
 from hub.codec.events import POOL, Event, event
@@ -15,12 +16,19 @@ from registry.codec import NAME_CHARS_MAX, RATING_MAX
 from yrd.events.v1 import events_pb2
 from yrd.registry.v1 import registry_pb2 as pb
 
+T = TypeVar("T")
+
 _STANDING = {
     Standing.GOOD: pb.PROVIDER_STANDING_GOOD,
     Standing.SUSPENDED: pb.PROVIDER_STANDING_SUSPENDED,
     Standing.LAPSED: pb.PROVIDER_STANDING_LAPSED,
     Standing.REMOVED: pb.PROVIDER_STANDING_REMOVED,
 }
+
+
+def named(wrapper: Any, prefix: str, member: Callable[[str], T]) -> dict[Any, T]:
+    """Members of the domain by the number of the enum value that is named like them."""
+    return {number: member(name.removeprefix(prefix)) for name, number in wrapper.items() if number}
 
 
 def read_provider(message: pb.Provider, fields: Fields, at: str = "provider") -> Member:

@@ -244,7 +244,8 @@ def _score(item: ScoreItem, context: Context, steps: Sequence[Step]) -> Line:
         held = conditions.holds(item.condition, context, VARIABLES)
         points = item.points if held else 0
         return Line(item.condition.id, held, f"{zh}:{points}/{item.points} 分", f"{en}: {points} of {item.points}", points, item.points)
-    given = [points for step in steps for name, points in step.scores if name == item.condition.id]
+    latest = {step.reviewer: points for step in steps for name, points in step.scores if name == item.condition.id}
+    given = list(latest.values())
     points = sum(given) // len(given) if given else 0
     return Line(
         item.condition.id,
@@ -258,9 +259,10 @@ def _score(item: ScoreItem, context: Context, steps: Sequence[Step]) -> Line:
 
 def _required(kind: StepKind, steps: Sequence[Step]) -> Line:
     held = [step for step in steps if step.kind is kind]
-    met = bool(held) and held[-1].favourable
     if not held:
-        return Line(f"step:{kind.value}", met, f"{STEP_ZH[kind]}尚未进行", f"{kind.value} is not recorded")
+        return Line(f"step:{kind.value}", False, f"{STEP_ZH[kind]}尚未进行", f"{kind.value} is not recorded")
+    # Experts speak by their points.
+    met = held[-1].favourable or kind is StepKind.EXPERT_SCORE
     zh, en = ("通过", "favourable") if met else ("未通过", "not favourable")
     day = held[-1].held_on
     return Line(f"step:{kind.value}", met, f"{STEP_ZH[kind]}({day}):{zh}", f"{kind.value} of {day}: {en}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.codec.fields import Fields
 from hub.domain import conditions
 from hub.domain.conditions import Condition
-from registry.admission.codec import text_of
+from registry.admission.codec import named, text_of
 from registry.admission.criteria import SAMPLE, Criteria, Evaluation, Line, ScoreItem, StepKind
 from yrd.registry.v1 import admission_pb2 as pb
 
@@ -13,7 +13,7 @@ POINTS_MAX = 1_000
 ITEMS_MAX = 100
 TEXT_CHARS_MAX = 500
 
-STEP_IN = {number: StepKind(name.removeprefix("REVIEW_STEP_KIND_")) for name, number in pb.ReviewStepKind.items() if number}
+STEP_IN = named(pb.ReviewStepKind, "REVIEW_STEP_KIND_", StepKind)
 STEP_OUT = {kind: number for number, kind in STEP_IN.items()}
 
 

@@ -7,6 +7,7 @@ from datetime import date
 from enum import StrEnum
 
 from hub.domain.caller import Caller, Role
+from hub.domain.clock import add_months
 from hub.domain.policy import Category
 from hub.domain.refusals import Refusal, RefusalCode, invalid_state, not_permitted
 
@@ -108,6 +109,14 @@ def counts_from(known: Member | None, after: Member, today: date) -> date:
     What the hub has recorded of a day is never changed by a later word, so everything else counts from the day it is said.
     """
     return min(after.admitted_on, today) if known is None else today
+
+
+def lasts_until(known: Member | None, months: int, today: date) -> date | None:
+    """Return the end of an admission of so many months, None for 0: from today, or from its present end where that is still to come."""
+    if not months:
+        return None
+    running = known is not None and known.removed_on is None and known.valid_until is not None and known.valid_until > today
+    return add_months(known.valid_until if running and known and known.valid_until else today, months)
 
 
 def renew(known: Member, valid_until: date | None) -> Member | Refusal:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from hub.application.transaction import Transaction
 from hub.codec.fields import Fields
 from hub.domain.caller import Caller
-from hub.domain.clock import add_months
 from hub.domain.divisions import province_of
 from hub.domain.refusals import Refusal, RefusalCode
 from registry import store
@@ -25,11 +24,8 @@ async def suspend_provider(tx: Transaction, request: pb.SuspendProviderRequest) 
 
     PROVIDER_NOT_FOUND; NOT_PERMITTED for others than its home's platform and the coordination group; INVALID_STATE if suspended or removed.
     """
-    known = await _provider(tx, _checked(request.provider, request.reason), request.provider, domain.may_change_standing)
-    after = known if isinstance(known, Refusal) else domain.suspend(known, tx.today)
-    if isinstance(known, Refusal) or isinstance(after, Refusal):
-        return after
-    return pb.SuspendProviderResponse(provider=await change(tx, known, after, Cause.SUSPEND, request.reason))
+    done = await _turn(tx, request, domain.may_change_standing, lambda known: domain.suspend(known, tx.today), Cause.SUSPEND)
+    return done if isinstance(done, Refusal) else pb.SuspendProviderResponse(provider=done)
 
 
 async def reinstate_provider(tx: Transaction, request: pb.ReinstateProviderRequest) -> pb.ReinstateProviderResponse | Refusal:
@@ -37,11 +33,8 @@ async def reinstate_provider(tx: Transaction, request: pb.ReinstateProviderReque
 
     PROVIDER_NOT_FOUND; NOT_PERMITTED for others than its home's platform and the coordination group; INVALID_STATE if not suspended.
     """
-    known = await _provider(tx, _checked(request.provider, request.reason), request.provider, domain.may_change_standing)
-    after = known if isinstance(known, Refusal) else domain.reinstate(known)
-    if isinstance(known, Refusal) or isinstance(after, Refusal):
-        return after
-    return pb.ReinstateProviderResponse(provider=await change(tx, known, after, Cause.REINSTATE, request.reason))
+    done = await _turn(tx, request, domain.may_change_standing, domain.reinstate, Cause.REINSTATE)
+    return done if isinstance(done, Refusal) else pb.ReinstateProviderResponse(provider=done)
 
 
 async def remove_provider(tx: Transaction, request: pb.RemoveProviderRequest) -> pb.RemoveProviderResponse | Refusal:
@@ -49,11 +42,8 @@ async def remove_provider(tx: Transaction, request: pb.RemoveProviderRequest) ->
 
     PROVIDER_NOT_FOUND; NOT_PERMITTED for anyone but its home's platform; INVALID_STATE if removed.
     """
-    known = await _provider(tx, _checked(request.provider, request.reason), request.provider, domain.may_admit)
-    after = known if isinstance(known, Refusal) else domain.remove(known, tx.today)
-    if isinstance(known, Refusal) or isinstance(after, Refusal):
-        return after
-    return pb.RemoveProviderResponse(provider=await change(tx, known, after, Cause.REMOVE, request.reason))
+    done = await _turn(tx, request, domain.may_admit, lambda known: domain.remove(known, tx.today), Cause.REMOVE)
+    return done if isinstance(done, Refusal) else pb.RemoveProviderResponse(provider=done)
 
 
 async def renew_provider(tx: Transaction, request: pb.RenewProviderRequest) -> pb.RenewProviderResponse | Refusal:
@@ -72,11 +62,25 @@ async def renew_provider(tx: Transaction, request: pb.RenewProviderRequest) -> p
         criteria = await criteria_store.in_force(tx.session, province_of(known.home), tx.today)
         if criteria is None:
             return Refusal(RefusalCode.CRITERIA_NOT_FOUND)
-        until = add_months(tx.today, criteria.validity_months) if criteria.validity_months else None
+        until = domain.lasts_until(known, criteria.validity_months, tx.today)
     after = domain.renew(known, until)
     if isinstance(after, Refusal):
         return after
     return pb.RenewProviderResponse(provider=await change(tx, known, after, Cause.RENEW, request.reason))
+
+
+_Request = pb.SuspendProviderRequest | pb.ReinstateProviderRequest | pb.RemoveProviderRequest
+
+
+async def _turn(
+    tx: Transaction, request: _Request, may: _May, turn: Callable[[Member], Member | Refusal], cause: Cause
+) -> pb.Provider | Refusal:
+    """Change the standing of the provider that a request names, if it is sound and the caller may."""
+    known = await _provider(tx, _checked(request.provider, request.reason), request.provider, may)
+    if isinstance(known, Refusal):
+        return known
+    after = turn(known)
+    return after if isinstance(after, Refusal) else await change(tx, known, after, cause, request.reason)
 
 
 def _checked(uscc: str, reason: str) -> Fields:
