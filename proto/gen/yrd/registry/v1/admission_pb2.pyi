@@ -195,7 +195,7 @@ class ScoreItem(_message.Message):
     """Stable id within the criteria."""
     cel: _builtins.str
     """Expression over `applicant`: true gives all points, false none. Empty means that experts give 0 to `points`; their mean counts,
-    rounded down.
+    rounded down, and of each expert the latest word.
     """
     points: _builtins.int
     """Most points, 1 to 1,000."""
@@ -266,7 +266,9 @@ class AdmissionCriteria(_message.Message):
 
     @_builtins.property
     def required_steps(self) -> _containers.RepeatedScalarFieldContainer[Global___ReviewStepKind.ValueType]:
-        """Steps of the review that must be recorded, the latest of each kind favourable. Where the formal check is one, it comes first."""
+        """Steps of the review that must be recorded, the latest of each kind favourable; experts speak by their points. Where the formal
+        check is one, it comes first.
+        """
 
     def __init__(
         self,
@@ -458,7 +460,9 @@ class ReviewStep(_message.Message):
     held_on: _builtins.str
     """Day it was held; today or earlier, not before the application was filed."""
     reviewer: _builtins.str
-    """Who held it, as the province names its reviewers, at most 100 characters."""
+    """Who held it, as the province names its reviewers, at most 100 characters. Of two scores of one expert the later counts. Empty to
+    the applicant.
+    """
     favourable: _builtins.bool
     """True when it speaks for admission."""
     opinion: _builtins.str
