@@ -38,6 +38,7 @@ RETURNING entry_id, provider, rating_only"""
 
 _DOCUMENTS = "doc_id, provider, kind, categories, division, price_from, price_to, band, rating, lexemes"
 _TEXTS = "doc_id, name, keywords, provider, description"
+_INDEX = "registry.search_document, registry.search_text, registry.search_term, registry.search_neighbour"
 _COUNT = """
 INSERT INTO registry.search_term AS t (term, documents, sound) SELECT * FROM unnest(%s::text[], %s::int[], %s::text[])
 ON CONFLICT (term) DO UPDATE SET documents = t.documents + excluded.documents"""
@@ -143,9 +144,7 @@ async def rebuild(connection: Connection) -> int:
         # The queue first: what is committed from now on is queued again, and what was before is read below.
         await connection.execute("LOCK TABLE registry.search_queue IN EXCLUSIVE MODE")
         await connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
-        await connection.execute(
-            "TRUNCATE registry.search_document, registry.search_text, registry.search_term, registry.search_neighbour, registry.search_queue"
-        )
+        await connection.execute(f"TRUNCATE {_INDEX}, registry.search_queue")
         await connection.execute("DROP INDEX registry.search_document_lexemes")
         counts: Counter[str] = Counter()
         total = 0
@@ -157,7 +156,7 @@ async def rebuild(connection: Connection) -> int:
         counts[""] = total
         await _count_all(connection, counts)
         await connection.execute("CREATE INDEX search_document_lexemes ON registry.search_document USING gin (lexemes)")
-    await connection.execute("ANALYZE registry.search_document, registry.search_text, registry.search_term, registry.search_neighbour")
+    await connection.execute(f"ANALYZE {_INDEX}")
     return total
 
 

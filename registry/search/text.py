@@ -67,8 +67,7 @@ def tokens(folded: str) -> Iterator[Token]:
 
 
 def pieces(word: str) -> tuple[str, ...]:
-    """Return the shorter words that a word is made of, or nothing where it has none: `塑料薄膜` is `塑料` and `薄膜`, `jsm-7900f` is `jsm` and
-    `7900f`."""
+    """Return the shorter words that a word is made of, nothing where there are none: `塑料` and `薄膜`, or `jsm` and `7900f`."""
     if is_han(word):
         found = [part for part in cutter().cut_for_search(word, False) if 1 < len(part) < len(word)] if len(word) > 2 else []
         covered = "".join(dict.fromkeys("".join(found)))

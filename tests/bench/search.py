@@ -48,7 +48,9 @@ def requests(count: int) -> list[pb.SearchRequest]:
     made = []
     for i in range(count):
         wanted = FILTERS[i % len(FILTERS)]
-        made.append(pb.SearchRequest(query=chance.choice(QUERIES), filter=wanted, near="330500" if wanted.within_km else "", facets=i % 3 == 0))
+        made.append(
+            pb.SearchRequest(query=chance.choice(QUERIES), filter=wanted, near="330500" if wanted.within_km else "", facets=i % 3 == 0)
+        )
     return made
 
 
@@ -74,7 +76,9 @@ async def write(url: str, stop: asyncio.Event, per_second: int) -> tuple[int, li
         while not stop.is_set():
             started = perf_counter()
             first = random.randrange(1, 100_000)
-            statement = "UPDATE registry.catalogue_entry SET description = description || %s, version = version + 1 WHERE entry_id = ANY(%s)"
+            statement = (
+                "UPDATE registry.catalogue_entry SET description = description || %s, version = version + 1 WHERE entry_id = ANY(%s)"
+            )
             await connection.execute(statement, (uuid.uuid4().hex[:6], list(range(first, first + per_second // 10))))
             while await catch_up(connection):
                 pass
@@ -110,7 +114,9 @@ async def measure(url: str, arguments: argparse.Namespace) -> None:
     print(line("four at a time, the same writes", [ms for ms, _ in four]))
     stop.set()
     changed, seconds = await writer
-    print(f"\n{changed} entries changed beside; each found {statistics.mean(seconds) * 1_000:.0f} ms later, at most {max(seconds) * 1_000:.0f} ms\n")
+    print(
+        f"\n{changed} entries changed beside; each found {statistics.mean(seconds) * 1_000:.0f} ms later, at most {max(seconds) * 1_000:.0f} ms\n"
+    )
     by: dict[str, list[float]] = {}
     for ms, query in alone:
         by.setdefault(query, []).append(ms)
