@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.application.history import Changed, Draft, History
+from hub.application.history import Changed, Draft, Elsewhere, History
 from hub.application.replaying import replay
 from hub.application.whatif import compare
 from hub.domain.clock import local_date
@@ -70,7 +70,7 @@ def history_of(ledger: Ledger, issuer: str) -> History:
             at = events_pb2.VoucherReturned.FromString(event.payload).occurred_at
         reader.take(event.topic, event.type, at.ToDatetime(tzinfo=rows.now.tzinfo), event.payload)
     orders = {event.order for event in history.events if isinstance(event, Changed)}
-    history.events = [event for event in history.events if not hasattr(event, "order") or event.order in orders]
+    history.events = [event for event in history.events if not isinstance(event, Elsewhere) or event.order in orders]
     return history
 
 
