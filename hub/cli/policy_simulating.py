@@ -7,9 +7,9 @@ import csv
 import json
 import time
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import psycopg
 import typer
@@ -36,23 +36,12 @@ TITLES = {
 COLUMNS = ("dimension", "key", "redemptions", "then_yuan", "draft_yuan", "difference_yuan", "less", "more", "refused")
 
 
-def simulate(
-    source: Annotated[str, typer.Argument(help="FILE, or FILE#ISSUER@VERSION where the file holds several policies")],
-    since: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Replay as if in force from this day on, YYYY-MM-DD")],
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write every group as CSV")] = None,
-    chart: Annotated[Path | None, typer.Option("--chart", help="Write a chart: .svg, or .html for one with the table below")] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many enterprises the table shows: those with the largest difference")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
-) -> None:
-    """Replay the issuer's past redemptions under a draft 试算: who would have got more or less, the budget, what would have been refused.
-
-    Reads the hub's database (DELTAHUB_DATABASE_URL) and changes nothing. First everything is replayed under the policies in force then,
-    which must give exactly what happened; what it does not reproduce is counted and left out. Exit 2: could not run.
-    """
+def simulate(source: str, since: date, csv_file: Path | None, chart: Path | None, *, top: int, as_json: bool) -> None:
+    """Replay, write the files asked for, and print. Raises typer.Exit where it cannot run."""
     if chart is not None and chart.suffix not in (".svg", ".html"):
         raise complain(NoPolicy("--chart takes a file named .svg or .html"))
     try:
-        draft = Draft(select_one(source).policy, since.date())
+        draft = Draft(select_one(source).policy, since)
         with embedded(Settings(), kafka=False) as settings:
             started = time.monotonic()
             history = asyncio.run(read_history(settings.database_url, draft.policy.issuer))
