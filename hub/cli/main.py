@@ -26,6 +26,8 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(certs_app, name="certs")
 app.add_typer(adapter_app, name="adapter")
 app.add_typer(scenario_app, name="scenario")
+policy_app = typer.Typer(no_args_is_help=True, help="Policies 政策: validate, lint, compare, try on the past, publish.")
+app.add_typer(policy_app, name="policy")
 
 
 def fail(message: str, code: int = 2) -> typer.Exit:
@@ -113,10 +115,11 @@ def health(role: Annotated[str, typer.Argument(help="hub, web, relay, consumer o
 
 
 def _register() -> None:
-    from hub.cli import adapters, bench, certs, participants
+    from hub.cli import adapters, bench, certs, participants, policy
 
     adapters.register(adapter_app)
     certs.register(certs_app)
+    policy.register(policy_app)
     bench.register(bench_app)
     app.command(name="coordinator")(participants.register_coordinator)
     from hub.cli.scenario import command
