@@ -21,7 +21,7 @@ QUERY_CHARS_MAX = 2_000
 RATING_MAX = 500
 KM_MAX = 2_000
 
-_KIND_IN = {number: name.removeprefix("HIT_KIND_") for name, number in pb.HitKind.items() if number}
+_KIND_IN: dict[int, str] = {number: name.removeprefix("HIT_KIND_") for name, number in pb.HitKind.items() if number}
 _KIND_OUT: dict[str, Any] = {name: number for number, name in _KIND_IN.items()}
 _PART_OUT = {kind: pb.ScorePartKind.Value(f"SCORE_PART_KIND_{kind.value}") for kind in PartKind}
 _FIELD_OUT = {field: pb.HitField.Value(f"HIT_FIELD_{field.value}") for field in Field}

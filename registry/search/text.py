@@ -37,7 +37,8 @@ class Token(NamedTuple):
 
 def fold(text: str) -> str:
     """Return the text with width, case and traditional characters folded."""
-    return _simplifier().convert(unicodedata.normalize("NFKC", text)).casefold()
+    simple: str = _simplifier().convert(unicodedata.normalize("NFKC", text))
+    return simple.casefold()
 
 
 def squeeze(folded: str) -> str:
