@@ -19,7 +19,7 @@ from hub.application.dispatch import Dispatcher
 from hub.application.methods import Handle, Serve, build_methods, ledger_methods
 from hub.application.quoting import Quoting
 from hub.application.simulating import Simulation
-from hub.application.sweeping import Sweeper
+from hub.application.sweeping import SCHEDULER, Sweeper
 from hub.application.watching import Watching
 from hub.domain.clock import Clock, SimulatedClock, SystemClock
 from hub.failpoints import arm
@@ -41,6 +41,7 @@ from registry.credit import methods as credit
 from registry.credit.asking import CreditQuestions
 from registry.credit.bucket import Limits
 from registry.credit.key import PersonKey
+from registry.quality.daily import DailyRating
 from yrd.clearing.v1 import clearing_pb2
 from yrd.participant.v1 import participant_pb2
 from yrd.policy.v1 import policy_pb2
@@ -365,12 +366,17 @@ async def _start_consumer(hub: Hub, stack: AsyncExitStack) -> None:
 
 
 async def _start_scheduler(hub: Hub, stack: AsyncExitStack) -> None:
+    rating = DailyRating(hub.unit_of_work.engine, hub.unit_of_work, hub.clock, SCHEDULER)
+
     async def run() -> None:
         while True:
             try:
                 swept = await hub.sweeper.sweep()
                 if any(swept):
                     log.info("swept", authorizations=swept.authorizations, vouchers=swept.vouchers)
+                rated = await rating.run_if_due()
+                if rated is not None:
+                    log.info("rated", providers=rated.providers, changed=rated.changed, listed=rated.listed, delisted=rated.delisted)
             except Exception:
                 # An outage is no reason to end the process, with all the roles it has: what is due is still due at the next sweep.
                 log.exception("sweep_failed")

@@ -37,10 +37,13 @@ class ProviderRow(SQLModel, table=True):
 
 
 class SuspensionRow(SQLModel, table=True):
-    """A period out of good standing, `[since, until)`, by suspension, by removal, or because the admission ran out."""
+    """A period out of good standing, `[since, until)`: by suspension, by removal, because the admission ran out, or by a credit record."""
 
     __tablename__ = "suspension"
-    __table_args__ = (Index("suspension_open", "provider", "kind", unique=True, postgresql_where="until IS NULL"), {"schema": SCHEMA})
+    __table_args__ = (
+        Index("suspension_open", "provider", "kind", unique=True, postgresql_where="until IS NULL AND record_id IS NULL"),
+        {"schema": SCHEMA},
+    )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     provider: str = Field(sa_type=Text, foreign_key=f"{SCHEMA}.provider.uscc")
@@ -51,6 +54,7 @@ class SuspensionRow(SQLModel, table=True):
     ended_by: str = Field(default="", sa_type=Text)
     ended_reason: str = Field(default="", sa_type=Text)
     kind: str = Field(default="SUSPENSION", sa_column=Column(Text, nullable=False, server_default="SUSPENSION"))
+    record_id: UUID | None = None
 
 
 class NegativeListRow(SQLModel, table=True):

@@ -6,6 +6,7 @@ They change nothing on record, so they carry no request id; but they take tokens
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable
 from hashlib import sha256
 
@@ -13,6 +14,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 from stdnum.cn import ric
+from stdnum.exceptions import ValidationError
 
 from hub.application.transaction import Transaction
 from hub.codec.fields import Fields
@@ -28,6 +30,8 @@ from registry.credit.tables import QueryRow
 from yrd.credit.v1 import credit_pb2 as pb
 
 SUBJECTS_MAX = 20
+
+_IDENTITY = re.compile(r"\d{17}[\dX]", re.ASCII)
 
 _OPEN = """
 INSERT INTO registry.credit_bucket (participant_id, parts, filled_at, refused) VALUES (:id, :parts, :at, 0) ON CONFLICT DO NOTHING"""
@@ -66,7 +70,7 @@ class CreditQuestions:
     async def reference(self, caller: Caller, request: pb.GetPersonReferenceRequest) -> Outcome:
         """Return the reference of a person. The number is in this call's memory only. RATE_LIMITED; UNAVAILABLE without a key."""
         number = request.identity_no
-        if len(number) != 18 or not ric.is_valid(number):
+        if not _is_identity_number(number):
             fields = Fields()
             fields.wrong("identity_no", "must be a valid resident identity number of 18 characters (GB 11643-1999)")
             assert fields.refusal is not None
@@ -79,7 +83,7 @@ class CreditQuestions:
             refusal = await self._take(Transaction(session, caller, self._clock.now()), 1)
         if refusal is not None:
             return refused(refusal)
-        digest = hmac.new(key, f"PERSON:{number.upper()}".encode(), sha256).hexdigest()
+        digest = hmac.new(key, f"PERSON:{number}".encode(), sha256).hexdigest()
         return answer(pb.GetPersonReferenceResponse(reference=digest))
 
     async def _take(self, tx: Transaction, cost: int) -> Refusal | None:
@@ -92,6 +96,18 @@ class CreditQuestions:
         kept = {"parts": taken.level.parts, "at": taken.level.at, "refused": int(taken.retry_seconds > 0)}
         await tx.session.execute(text(_KEEP), {**key, **kept})
         return _limited(taken.retry_seconds) if taken.retry_seconds else None
+
+
+def _is_identity_number(text: str) -> bool:
+    """Say whether `text` has the form, the birth date and the check digit of an identity number. Its place of birth is not looked up: the
+    table of counties has gaps, and people were born in them."""
+    if not _IDENTITY.fullmatch(text) or ric.calc_check_digit(text) != text[-1]:
+        return False
+    try:
+        ric.get_birth_date(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def _subjects(request: pb.CheckCreditRequest, fields: Fields) -> list[Subject]:

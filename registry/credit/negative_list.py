@@ -43,7 +43,7 @@ async def sanction_enterprise(tx: Transaction, request: pb.SanctionEnterpriseReq
     subject = Subject(SubjectKind.ENTERPRISE, request.enterprise)
     record = Record(time_ordered_uuid(tx.now), subject, tx.caller.division, tx.today, 1, content)
     await store.enter(tx, record)
-    (row,) = await store.rows_of(tx.session, record.record_id, tx.today)
+    (row,) = await _in_force(tx, request.enterprise)
     return pb.SanctionEnterpriseResponse(entry=entry_message(row))
 
 
@@ -60,6 +60,8 @@ async def clear_enterprise(tx: Transaction, request: pb.ClearEnterpriseRequest) 
         return invalid_state("该企业不在负面清单上", "the enterprise is not on the negative list")
     for record_id in dict.fromkeys(row.record_id for row in rows):
         await _end_record(tx, record_id, request.reason)
+    for row in rows:
+        await tx.session.refresh(row)
     unrecorded = [row for row in rows if row.record_id is None]
     for row in unrecorded:
         row.until, row.ended_by, row.ended_reason = tx.today, tx.caller.division, request.reason

@@ -17,9 +17,9 @@ from hub.domain.clock import local_date
 from registry.credit import rules
 from registry.credit.codec import content_stored, credit_changed, stored_content
 from registry.credit.domain import Act, Appeal, Effect, Reason, Record, Sanction, Subject, SubjectKind, sanctions_of
+from registry.credit.following import follow
 from registry.credit.tables import RecordRow, SanctionRow, VersionRow
 from registry.domain import Period
-from registry.tables import NegativeListRow
 
 _RECORDS = """
 SELECT r.record_id::text, r.subject_kind, r.subject_id, r.entered_by, r.entered_at, v.version, v.content, v.appeal, v.referred_to,
@@ -118,7 +118,7 @@ async def append(tx: Transaction, record: Record, act: Act, note: str) -> tuple[
     if act in (Act.ENTER, Act.CORRECT, Act.END, Act.UPHOLD):
         following = sanctions_of(record, in_use)
         await _replace_sanctions(tx, record, following)
-        await _follow_negative_list(tx, record, following, note)
+        await follow(tx, record, following, note)
         tx.emit(credit_changed(record.subject, tx.now))
         return following
     await tx.session.flush()
@@ -141,40 +141,6 @@ async def _replace_sanctions(tx: Transaction, record: Record, following: tuple[S
         for item in following
     )
     await tx.session.flush()
-
-
-async def _follow_negative_list(tx: Transaction, record: Record, following: tuple[Sanction, ...], note: str) -> None:
-    """Bring the rows that clearing reads in line: what is no longer so ends today, what is new is added."""
-    if not record.subject.is_organisation:
-        return
-    wanted = {item.period for item in following if item.effect is Effect.BAR_VOUCHERS}
-    for row in await rows_of(tx.session, record.record_id, tx.today):
-        period = Period(row.since, row.until)
-        if period in wanted:
-            wanted.discard(period)
-        else:
-            row.until, row.ended_by, row.ended_reason = max(row.since, tx.today), tx.caller.division, note
-            tx.session.add(row)
-    for period in sorted(wanted, key=lambda item: (item.since, item.until or date.max)):
-        if period.until is None or period.until > tx.today:
-            tx.session.add(
-                NegativeListRow(
-                    enterprise=record.subject.id,
-                    since=period.since,
-                    until=period.until,
-                    reason=record.content.text,
-                    entered_by=record.entered_by,
-                    record_id=UUID(record.record_id),
-                )
-            )
-    await tx.session.flush()
-
-
-async def rows_of(session: AsyncSession, record_id: str, today: date) -> Sequence[NegativeListRow]:
-    """Return the rows of the negative list that follow from a record and have not ended."""
-    until = col(NegativeListRow.until)
-    live = (NegativeListRow.record_id == UUID(record_id), until.is_(None) | (until > today))
-    return (await session.exec(select(NegativeListRow).where(*live).order_by(col(NegativeListRow.id)))).all()
 
 
 # Entries without a record are older than the records.

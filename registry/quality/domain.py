@@ -34,6 +34,7 @@ class Bar(NamedTuple):
     rating: int
     orders: int
     enterprises: int
+    reviews: int
     cleared_fen: int
 
 
@@ -66,7 +67,8 @@ class Formula:
 
 
 class OrderFact(NamedTuple):
-    """One order as the hub saw it end. Amounts are fen; `stars` None where nobody reviewed it."""
+    """One order as the hub saw it end. Amounts are fen; `stake_fen` is what was cleared, before refunds, or claimed and rejected; `stars`
+    None where nobody reviewed it."""
 
     provider: str
     order_no: str
@@ -75,6 +77,7 @@ class OrderFact(NamedTuple):
     delivery_days: int | None
     cleared_fen: int
     refunded_fen: int
+    stake_fen: int
     rejected: bool
     stars: int | None
     disputed: bool
@@ -89,9 +92,10 @@ class Vote(NamedTuple):
 
 
 class PartScore(NamedTuple):
-    """One part of a rating. `own_share` is the provider's own part in the weight, in hundredths; the rest is the pool mean's."""
+    """One part of a rating. `weight` in the rating and `own_share` in the part are hundredths; the rest of the part is the pool mean's."""
 
     value: int
+    weight: int
     pool_mean: int
     votes: int
     own_share: int
@@ -131,7 +135,7 @@ def _delivery(days: int, formula: Formula) -> int:
 
 def base_weight(fact: OrderFact, formula: Formula, today: date) -> int:
     """Return the weight of an order by its money, its age, and whether its enterprise deals with anybody else; 0 once it is too old."""
-    units = (fact.cleared_fen + fact.refunded_fen) // formula.money_unit_fen
+    units = fact.stake_fen // formula.money_unit_fen
     money = min(max(units.bit_length(), 1), formula.money_weight_max)
     age = (today - fact.ended_on).days
     fresh = min(max(formula.days_counted - age, 0), formula.days_counted)
@@ -178,10 +182,10 @@ def pool_means(facts: Mapping[str, Sequence[OrderFact]], formula: Formula, today
 def score(facts: Sequence[OrderFact], means: Mapping[Part, int], formula: Formula, today: date) -> Score:
     """Rate one provider by its orders."""
     counted = [fact for fact in facts if base_weight(fact, formula, today)]
-    parts = {part: _part(votes(part, counted, formula, today), means[part], formula) for part in Part}
+    parts = {part: _part(votes(part, counted, formula, today), formula.weights[part], means[part], formula) for part in Part}
     enterprises = {fact.enterprise for fact in counted}
     rated = len(counted) >= formula.orders_min and len(enterprises) >= formula.enterprises_min
-    weighted = sum(formula.weights[part] * item.value for part, item in parts.items())
+    weighted = sum(item.weight * item.value for item in parts.values())
     days = sorted(fact.delivery_days for fact in counted if fact.delivery_days is not None)
     return Score(
         rating=(weighted + 50) // 100 if rated else 0,
@@ -194,10 +198,10 @@ def score(facts: Sequence[OrderFact], means: Mapping[Part, int], formula: Formul
     )
 
 
-def _part(cast: list[Vote], pool_mean: int, formula: Formula) -> PartScore:
+def _part(cast: list[Vote], weight: int, pool_mean: int, formula: Formula) -> PartScore:
     prior = Vote(pool_mean, formula.vote * formula.prior_votes)
     own = sum(vote.weight for vote in cast)
-    return PartScore(mean(cast, prior, formula.trim), pool_mean, len(cast), 100 * own // (own + prior.weight))
+    return PartScore(mean(cast, prior, formula.trim), weight, pool_mean, len(cast), 100 * own // (own + prior.weight))
 
 
 def influence_max(bought_weight: int, other_weight: int, formula: Formula) -> int:
@@ -230,5 +234,6 @@ def listed_now(item: Score, latest: Listing | None, formula: Formula, today: dat
         item.rating >= bar.rating
         and item.orders >= bar.orders
         and item.enterprises >= bar.enterprises
+        and item.parts[Part.REVIEWS].votes >= bar.reviews
         and item.cleared_fen >= bar.cleared_fen
     )

@@ -30,7 +30,7 @@ def _instant(name: str) -> sa.Column[object]:
 
 def upgrade() -> None:
     """Apply."""
-    op.add_column("negative_list", sa.Column("record_id", sa.Uuid(), nullable=True), schema="registry")
+    _what_clearing_reads()
     _records()
     _sanctions()
     _queries()
@@ -40,6 +40,18 @@ def upgrade() -> None:
             f"CREATE TRIGGER {table}_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON registry.{table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION registry.credit_stays()"
         )
+
+
+def _what_clearing_reads() -> None:
+    """The negative list and the periods out of good standing say which record they follow from; several records may bar at once."""
+    for table in ("negative_list", "suspension"):
+        op.add_column(table, sa.Column("record_id", sa.Uuid(), nullable=True), schema="registry")
+    op.drop_constraint("suspension_kind", "suspension", schema="registry")
+    kinds = "kind IN ('SUSPENSION', 'LAPSE', 'REMOVAL') OR (kind = 'CREDIT' AND record_id IS NOT NULL)"
+    op.create_check_constraint("suspension_kind", "suspension", kinds, schema="registry")
+    op.drop_index("suspension_open", "suspension", schema="registry")
+    where = sa.text("until IS NULL AND record_id IS NULL")
+    op.create_index("suspension_open", "suspension", ["provider", "kind"], unique=True, schema="registry", postgresql_where=where)
 
 
 def _records() -> None:

@@ -1,0 +1,407 @@
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from hub.application.enterprises import get_enterprise, register_enterprise
+from hub.codec.outcome import Outcome
+from hub.domain.caller import Caller
+from hub.embedded import EmbeddedPostgres
+from registry.credit import queries, recording
+from registry.credit.asking import CreditQuestions
+from registry.credit.bucket import Limits
+from registry.credit.domain import Subject, SubjectKind
+from tests.support_usecases import COORDINATOR, Desk, credit_code, open_desk, platform, refusal, response
+from yrd.common.v1 import types_pb2
+from yrd.credit.v1 import credit_pb2 as pb
+from yrd.participant.v1 import participant_pb2
+
+FIRM, LAB, UNKNOWN = credit_code(1, "91330522"), credit_code(2, "12310104"), credit_code(3, "91340100")
+SHANGHAI, JIANGSU, ZHEJIANG, CHANGXING = "310000", "320000", "330000", "330522"
+PERSON_NO, OTHER_NO = "11010519491231002X", "110105198001010024"
+EVIDENCE = "ab" * 32
+_LAB = """
+INSERT INTO registry.provider (uscc, name, home, categories, admitted_on, rating, admitted_at, admitted_by)
+VALUES (%s, '检测中心', '310000', '{}', '2025-01-01', 0, '2025-01-01', '310000')"""
+
+
+@pytest.fixture
+async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
+    async with open_desk(postgres_server) as opened:
+        firm = participant_pb2.Enterprise(uscc=FIRM, name="长兴示例科技有限公司", division=CHANGXING, kind=types_pb2.ENTERPRISE_KIND_TEAM)
+        await opened.do(register_enterprise, platform(ZHEJIANG), participant_pb2.RegisterEnterpriseRequest(enterprise=firm))
+        with psycopg.connect(opened.uri, autocommit=True) as connection:
+            connection.execute(_LAB, (LAB,))
+        yield opened
+
+
+def subject(kind: pb.SubjectKind.ValueType = pb.SUBJECT_KIND_ENTERPRISE, identifier: str = FIRM) -> pb.Subject:
+    return pb.Subject(kind=kind, id=identifier)
+
+
+THE_LAB = subject(pb.SUBJECT_KIND_PROVIDER, LAB)
+TEAM = subject(pb.SUBJECT_KIND_TEAM, "330522-T2026018")
+PERSON = subject(pb.SUBJECT_KIND_PERSON, "c" * 64)
+
+
+def content(**said: Any) -> pb.CreditContent:
+    plain: dict[str, Any] = {
+        "list": pb.CREDIT_LIST_NEGATIVE,
+        "reason": pb.CREDIT_REASON_FALSE_DOCUMENTS,
+        "text": "虚构服务合同",
+        "authority": "某县科学技术局",
+        "document_no": "长科发〔2026〕3号",
+        "evidence_sha256": [EVIDENCE],
+        "since": "2026-03-02",
+    }
+    return pb.CreditContent(**{**plain, **said})
+
+
+async def enter(desk: Desk, who: Caller = COORDINATOR, about: pb.Subject | None = None, **said: Any) -> pb.CreditRecord:
+    request = pb.RecordCreditRequest(subject=about or subject(), content=content(**said))
+    answer: pb.RecordCreditResponse = await desk.do(recording.record_credit, who, request)
+    return answer.record
+
+
+async def barred_from_vouchers(desk: Desk) -> bool:
+    answer = await desk.ask(get_enterprise, platform(ZHEJIANG), participant_pb2.GetEnterpriseRequest(uscc=FIRM))
+    return bool(answer.enterprise.sanctioned)
+
+
+PLENTY = Limits(burst=120, per_hour=600)
+
+
+def questions(desk: Desk, limits: Limits = PLENTY) -> CreditQuestions:
+    return CreditQuestions(desk.work.engine, desk.clock, limits, lambda: b"k" * 32)
+
+
+def question(*subjects: pb.Subject, purpose: pb.CreditPurpose.ValueType = pb.CREDIT_PURPOSE_VOUCHER_ISSUE) -> pb.CheckCreditRequest:
+    return pb.CheckCreditRequest(purpose=purpose, case_no="SQ-2026-7", subjects=subjects)
+
+
+async def check(desk: Desk, who: Caller, *subjects: pb.Subject, **said: Any) -> list[pb.CreditAnswer]:
+    request = question(*subjects, **said)
+    answer: pb.CheckCreditResponse = response(request, await questions(desk).check(who, request))
+    return list(answer.answers)
+
+
+# Records and what follows from them
+
+
+async def test_a_record_bars_with_its_commit_and_says_by_which_rule(desk: Desk) -> None:
+    record = await enter(desk, platform(CHANGXING))
+    assert await barred_from_vouchers(desk)
+    assert [(item.effect, item.since, item.until, item.rule) for item in record.sanctions] == [
+        (pb.CREDIT_EFFECT_BAR_VOUCHERS, "2026-03-02", "", "list"),
+        (pb.CREDIT_EFFECT_BAR_VOUCHERS, "2026-03-02", "2029-03-02", "fraud-bars-vouchers"),
+    ]
+    assert (record.version, record.entered_by, record.appeal) == (1, CHANGXING, pb.APPEAL_STATE_UNSPECIFIED)
+
+
+async def test_everyone_hears_that_something_changed_and_nothing_else(desk: Desk) -> None:
+    await enter(desk)
+    (told,) = [item for item in desk.told() if item.message.DESCRIPTOR.name == "CreditChanged"]
+    digest = Subject(SubjectKind.ENTERPRISE, FIRM).sha256
+    assert (told.topic, told.key, told.message.subject_sha256) == ("pool", digest, digest)
+    assert {field.name for field, _ in told.message.ListFields()} == {"subject_sha256", "occurred_at"}
+    assert FIRM.encode() not in told.message.SerializeToString()
+
+
+async def test_a_provider_on_record_is_out_of_good_standing_until_the_record_ends(desk: Desk) -> None:
+    record = await enter(desk, platform(SHANGHAI), THE_LAB)
+    in_force = "SELECT kind, since::text, until::text, reason FROM registry.suspension ORDER BY until NULLS FIRST"
+    assert desk.rows(in_force) == [
+        ("CREDIT", "2026-03-02", None, "虚构服务合同"),
+        ("CREDIT", "2026-03-02", "2029-03-02", "虚构服务合同"),
+    ]
+    desk.advance_to("2026-04-01")
+    await desk.do(recording.end_credit, COORDINATOR, pb.EndCreditRequest(record_id=record.record_id, note="信用修复"))
+    assert desk.rows("SELECT DISTINCT until::text, ended_by, ended_reason FROM registry.suspension") == [
+        ("2026-04-01", "000000", "信用修复")
+    ]
+
+
+async def test_a_correction_is_a_further_version_and_the_former_stays(desk: Desk) -> None:
+    record = await enter(desk)
+    desk.advance_to("2026-04-01")
+    changed = content(list=pb.CREDIT_LIST_RECORD, reason=pb.CREDIT_REASON_OBSTRUCTION, text="未按期提供材料")
+    request = pb.CorrectCreditRequest(record_id=record.record_id, content=changed, note="定性有误")
+    answer = await desk.do(recording.correct_credit, COORDINATOR, request)
+    assert (answer.record.version, answer.record.content, list(answer.record.sanctions)) == (2, changed, [])
+    assert not await barred_from_vouchers(desk)
+    asked = pb.GetCreditRecordRequest(record_id=record.record_id)
+    known = await desk.ask(queries.get_credit_record, COORDINATOR, asked)
+    assert [(item.version, item.act, item.note, item.content.reason) for item in known.versions] == [
+        (1, "ENTER", "", pb.CREDIT_REASON_FALSE_DOCUMENTS),
+        (2, "CORRECT", "定性有误", pb.CREDIT_REASON_OBSTRUCTION),
+    ]
+    assert known.record == answer.record
+
+
+async def test_what_is_on_record_cannot_be_changed_in_the_tables_either(desk: Desk) -> None:
+    await enter(desk)
+    await check(desk, COORDINATOR, subject())
+    for table in ("credit_record", "credit_version", "credit_query"):
+        with pytest.raises(psycopg.errors.RaiseException):
+            desk.rows(f"DELETE FROM registry.{table} RETURNING 1")
+
+
+async def test_an_appeal_that_is_upheld_ends_the_record(desk: Desk) -> None:
+    record = await enter(desk)
+    file = pb.FileCreditAppealRequest(record_id=record.record_id, grounds="合同真实")
+    decide = pb.DecideCreditAppealRequest(record_id=record.record_id, upheld=True, note="申诉成立")
+    assert await desk.refused(recording.decide_credit_appeal, COORDINATOR, decide) == ("INVALID_STATE", [])
+    answer = await desk.do(recording.file_credit_appeal, platform(CHANGXING), file)
+    assert answer.appeal == pb.APPEAL_STATE_FILED
+    assert await barred_from_vouchers(desk)
+    again = pb.FileCreditAppealRequest(record_id=record.record_id, grounds="再次")
+    assert await desk.refused(recording.file_credit_appeal, platform(CHANGXING), again) == ("INVALID_STATE", [])
+    decided = pb.DecideCreditAppealRequest(record_id=record.record_id, upheld=True, note="申诉成立")
+    ended = (await desk.do(recording.decide_credit_appeal, COORDINATOR, decided)).record
+    assert (ended.appeal, ended.ended_on, list(ended.sanctions)) == (pb.APPEAL_STATE_UPHELD, "2026-03-02", [])
+    assert not await barred_from_vouchers(desk)
+    correct = pb.CorrectCreditRequest(record_id=record.record_id, content=content(), note="再改")
+    assert await desk.refused(recording.correct_credit, COORDINATOR, correct) == ("INVALID_STATE", [])
+
+
+async def test_an_appeal_that_is_dismissed_leaves_the_record(desk: Desk) -> None:
+    record = await enter(desk)
+    await desk.do(recording.file_credit_appeal, COORDINATOR, pb.FileCreditAppealRequest(record_id=record.record_id, grounds="不服"))
+    decide = pb.DecideCreditAppealRequest(record_id=record.record_id, upheld=False, note="事实清楚")
+    kept = (await desk.do(recording.decide_credit_appeal, COORDINATOR, decide)).record
+    assert (kept.appeal, kept.ended_on, len(kept.sanctions)) == (pb.APPEAL_STATE_DISMISSED, "", 2)
+    assert await barred_from_vouchers(desk)
+
+
+async def test_a_suspected_crime_is_marked_as_referred_once(desk: Desk) -> None:
+    record = await enter(desk)
+    refer = pb.ReferCreditRequest(record_id=record.record_id, referred_to="某县公安局", referred_on="2026-03-01")
+    marked = (await desk.do(recording.refer_credit, COORDINATOR, refer)).record
+    assert (marked.referred_to, marked.referred_on, len(marked.sanctions)) == ("某县公安局", "2026-03-01", 2)
+    again = pb.ReferCreditRequest(record_id=record.record_id, referred_to="某县公安局", referred_on="2026-03-01")
+    assert await desk.refused(recording.refer_credit, COORDINATOR, again) == ("INVALID_STATE", [])
+    other = await enter(desk)
+    later = pb.ReferCreditRequest(record_id=other.record_id, referred_to="某县公安局", referred_on="2026-03-03")
+    assert await desk.refused(recording.refer_credit, COORDINATOR, later) == ("INVALID_ARGUMENT", ["referred_on"])
+
+
+async def test_an_entry_expires_by_itself(desk: Desk) -> None:
+    await enter(desk, reason=pb.CREDIT_REASON_OTHER, until="2026-09-01")
+    desk.advance_to("2026-08-31")
+    assert await barred_from_vouchers(desk)
+    assert (await check(desk, platform(JIANGSU), subject()))[0].until == "2026-09-01"
+    desk.advance_to("2026-09-01")
+    assert not await barred_from_vouchers(desk)
+    assert not (await check(desk, platform(JIANGSU), subject()))[0].barred
+
+
+# Who may
+
+
+@pytest.mark.parametrize(
+    ("about", "may", "may_not"),
+    [(subject(), ZHEJIANG, SHANGHAI), (THE_LAB, SHANGHAI, ZHEJIANG), (TEAM, CHANGXING, "330421"), (PERSON, JIANGSU, "")],
+    ids=["enterprise", "provider", "team", "person"],
+)
+async def test_the_subjects_own_side_enters_records(desk: Desk, about: pb.Subject, may: str, may_not: str) -> None:
+    if may_not:
+        request = pb.RecordCreditRequest(subject=about, content=content())
+        assert await desk.refused(recording.record_credit, platform(may_not), request) == ("NOT_PERMITTED", [])
+    assert (await enter(desk, platform(may), about)).entered_by == may
+
+
+async def test_others_do_not_learn_that_there_is_a_record(desk: Desk) -> None:
+    record = await enter(desk, platform(ZHEJIANG))
+    for who in (platform(SHANGHAI), platform(CHANGXING)):
+        for record_id in (record.record_id, str(uuid.uuid4())):
+            asked = pb.GetCreditRecordRequest(record_id=record_id)
+            assert await desk.unanswered(queries.get_credit_record, who, asked) == ("CREDIT_RECORD_NOT_FOUND", [])
+            ending = pb.EndCreditRequest(record_id=record_id, note="x")
+            assert await desk.refused(recording.end_credit, who, ending) == ("CREDIT_RECORD_NOT_FOUND", [])
+    appeal = pb.FileCreditAppealRequest(record_id=record.record_id, grounds="x")
+    assert await desk.refused(recording.file_credit_appeal, platform(SHANGHAI), appeal) == ("CREDIT_RECORD_NOT_FOUND", [])
+
+
+async def test_a_list_shows_ones_own_entries_and_no_others(desk: Desk) -> None:
+    own = [(await enter(desk, platform(CHANGXING))).record_id for _ in range(3)]
+    await enter(desk)
+    await enter(desk, platform(SHANGHAI), THE_LAB)
+
+    async def seen(who: Caller) -> list[str]:
+        found, token = [], ""
+        while True:
+            page = await desk.ask(queries.list_credit_records, who, pb.ListCreditRecordsRequest(page_size=2, page_token=token))
+            found += [item.record_id for item in page.records]
+            token = page.next_page_token
+            if not token:
+                return found
+
+    assert sorted(await seen(platform(CHANGXING))) == sorted(own) == sorted(await seen(platform(ZHEJIANG)))
+    assert len(await seen(platform(SHANGHAI))) == 1
+    assert not await seen(platform(JIANGSU))
+    assert len(await seen(COORDINATOR)) == 5
+
+
+def test_no_other_method_lists_or_searches() -> None:
+    (service,) = pb.DESCRIPTOR.services_by_name.values()
+    plural = [method.name for method in service.methods if method.name.startswith(("List", "Search", "Export", "BatchGet"))]
+    assert plural == ["ListCreditRecords", "ListCreditQueries"]
+    assert {field.name for field in pb.ListCreditRecordsRequest.DESCRIPTOR.fields} == {"page_size", "page_token"}
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("about", "field"),
+    [
+        (pb.Subject(), "subject.kind"),
+        (pb.Subject(kind=pb.SUBJECT_KIND_ENTERPRISE, id="x"), "subject.id"),
+        (pb.Subject(kind=pb.SUBJECT_KIND_PERSON, id=PERSON_NO), "subject.id"),
+        (pb.Subject(kind=pb.SUBJECT_KIND_PERSON, id="张三"), "subject.id"),
+        (pb.Subject(kind=pb.SUBJECT_KIND_TEAM, id="T2026018"), "subject.id"),
+        (pb.Subject(kind=pb.SUBJECT_KIND_TEAM, id="000000-T1"), "subject.id"),
+    ],
+)
+async def test_a_wrong_subject_is_named(desk: Desk, about: pb.Subject, field: str) -> None:
+    request = pb.RecordCreditRequest(subject=about, content=content())
+    assert await desk.refused(recording.record_credit, COORDINATOR, request) == ("INVALID_ARGUMENT", [field])
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"list": 0}, "content.list"),
+        ({"reason": 99}, "content.reason"),
+        ({"text": " "}, "content.text"),
+        ({"text": "长" * 501}, "content.text"),
+        ({"authority": ""}, "content.authority"),
+        ({"document_no": "号" * 201}, "content.document_no"),
+        ({"evidence_sha256": []}, "content.evidence_sha256"),
+        ({"evidence_sha256": [EVIDENCE] * 2}, "content.evidence_sha256"),
+        ({"evidence_sha256": ["AB" * 32]}, "content.evidence_sha256[0]"),
+        ({"since": "2026-02-30"}, "content.since"),
+        ({"until": "2026-03-02"}, "content.until"),
+    ],
+)
+async def test_a_wrong_field_is_named(desk: Desk, said: dict[str, Any], field: str) -> None:
+    request = pb.RecordCreditRequest(subject=subject(), content=content(**said))
+    assert await desk.refused(recording.record_credit, COORDINATOR, request) == ("INVALID_ARGUMENT", [field])
+
+
+async def test_unknown_organisations_are_refused(desk: Desk) -> None:
+    for kind, code in ((pb.SUBJECT_KIND_ENTERPRISE, "ENTERPRISE_NOT_FOUND"), (pb.SUBJECT_KIND_PROVIDER, "PROVIDER_NOT_FOUND")):
+        request = pb.RecordCreditRequest(subject=subject(kind, UNKNOWN), content=content())
+        assert await desk.refused(recording.record_credit, COORDINATOR, request) == (code, [])
+
+
+# Questions
+
+
+async def test_an_answer_is_the_least_and_the_same_for_unknown_and_unlisted(desk: Desk) -> None:
+    await enter(desk, about=THE_LAB)
+    answers = await check(desk, platform(JIANGSU), subject(), subject(identifier=UNKNOWN), THE_LAB)
+    assert answers == [
+        pb.CreditAnswer(subject=subject()),
+        pb.CreditAnswer(subject=subject(identifier=UNKNOWN)),
+        pb.CreditAnswer(subject=THE_LAB),
+    ]
+    (barred,) = await check(desk, platform(JIANGSU), THE_LAB, purpose=pb.CREDIT_PURPOSE_PROVIDER_ADMISSION)
+    assert barred == pb.CreditAnswer(subject=THE_LAB, barred=True, reason=pb.CREDIT_REASON_FALSE_DOCUMENTS, since="2026-03-02")
+
+
+async def test_a_person_is_found_by_reference_only_and_its_number_is_kept_nowhere(desk: Desk) -> None:
+    ask = questions(desk)
+    request = pb.GetPersonReferenceRequest(identity_no=PERSON_NO)
+    reference = response(request, await ask.reference(platform(JIANGSU), request)).reference
+    other = pb.GetPersonReferenceRequest(identity_no=OTHER_NO)
+    assert len(reference) == 64 and response(other, await ask.reference(COORDINATOR, other)).reference != reference
+    about = subject(pb.SUBJECT_KIND_PERSON, reference)
+    await enter(desk, platform(JIANGSU), about, reason=pb.CREDIT_REASON_RESEARCH_MISCONDUCT, list=pb.CREDIT_LIST_RECORD)
+    (barred,) = await check(desk, platform(SHANGHAI), about, purpose=pb.CREDIT_PURPOSE_EXPERT_SELECTION)
+    assert (barred.barred, barred.until) == (True, "2031-03-02")
+    everything = repr(desk.state()) + repr(desk.rows("SELECT * FROM idempotency")) + repr(desk.rows("SELECT * FROM outbox"))
+    assert PERSON_NO not in everything
+
+
+async def test_a_question_without_purpose_case_or_subject_is_refused_and_takes_nothing(desk: Desk) -> None:
+    before = desk.state()
+    many = [subject(pb.SUBJECT_KIND_TEAM, f"330522-{i}") for i in range(21)]
+    for request, fields in (
+        (pb.CheckCreditRequest(case_no="1", subjects=[subject()]), ["purpose"]),
+        (pb.CheckCreditRequest(purpose=pb.CREDIT_PURPOSE_VOUCHER_ISSUE, subjects=[subject()]), ["case_no"]),
+        (question(), ["subjects"]),
+        (question(*many), ["subjects"]),
+        (question(subject(), subject()), ["subjects"]),
+        (question(subject(identifier="x")), ["subjects[0].id"]),
+    ):
+        assert refusal(await questions(desk).check(COORDINATOR, request)) == ("INVALID_ARGUMENT", fields)
+    for number in ("", PERSON_NO[:-1] + "0", PERSON_NO.lower(), "110105194913310021", " " + PERSON_NO):
+        wrong = pb.GetPersonReferenceRequest(identity_no=number)
+        assert refusal(await questions(desk).reference(COORDINATOR, wrong)) == ("INVALID_ARGUMENT", ["identity_no"])
+    assert desk.state() == before
+
+
+async def test_the_key_may_be_missing_and_then_nobody_is_given_a_reference(desk: Desk) -> None:
+    def none() -> bytes:
+        raise FileNotFoundError("credit.key")
+
+    ask = CreditQuestions(desk.work.engine, desk.clock, Limits(20, 1), none)
+    request = pb.GetPersonReferenceRequest(identity_no=PERSON_NO)
+    assert refusal(await ask.reference(COORDINATOR, request)) == ("UNAVAILABLE", [])
+
+
+async def test_nobody_asks_more_than_the_bucket_holds_however_many_processes_there_are(desk: Desk) -> None:
+    limits = Limits(burst=20, per_hour=60)
+    processes = [questions(desk, limits) for _ in range(4)]
+    who = platform(JIANGSU)
+
+    async def ask(i: int) -> Outcome:
+        return await processes[i % 4].check(who, question(subject(), THE_LAB))
+
+    outcomes = await asyncio.gather(*(ask(i) for i in range(30)))
+    refused = [outcome for outcome in outcomes if not outcome.ok]
+    assert (len(outcomes) - len(refused), {refusal(item)[0] for item in refused}) == (10, {"RATE_LIMITED"})
+    assert desk.rows("SELECT parts, refused FROM registry.credit_bucket") == [(0, 20)]
+    assert desk.rows("SELECT count(*) FROM registry.credit_query") == [(20,)]
+    assert (await processes[0].check(platform(SHANGHAI), question(subject()))).ok
+    desk.clock.advance_to(desk.clock.now().replace(minute=desk.clock.now().minute + 2))
+    assert (await processes[1].check(who, question(subject(), THE_LAB))).ok
+    assert not (await processes[2].check(who, question(subject()))).ok
+
+
+async def test_every_question_is_logged_for_the_coordination_group(desk: Desk) -> None:
+    await enter(desk)
+    await check(desk, platform(JIANGSU), subject(), THE_LAB)
+    await check(desk, platform(SHANGHAI), subject(), purpose=pb.CREDIT_PURPOSE_VOUCHER_REDEMPTION)
+
+    async def log(**said: Any) -> list[tuple[str, str, int, bool]]:
+        page = await desk.ask(queries.list_credit_queries, COORDINATOR, pb.ListCreditQueriesRequest(**said))
+        return [(item.division, item.case_no, item.purpose, item.barred) for item in page.queries]
+
+    issue, redeem = pb.CREDIT_PURPOSE_VOUCHER_ISSUE, pb.CREDIT_PURPOSE_VOUCHER_REDEMPTION
+    assert await log() == [
+        (SHANGHAI, "SQ-2026-7", redeem, True),
+        (JIANGSU, "SQ-2026-7", issue, False),
+        (JIANGSU, "SQ-2026-7", issue, True),
+    ]
+    assert await log(subject=subject()) == [(SHANGHAI, "SQ-2026-7", redeem, True), (JIANGSU, "SQ-2026-7", issue, True)]
+    assert len(await log(participant_id=platform(JIANGSU).participant_id)) == 2
+    first = await desk.ask(queries.list_credit_queries, COORDINATOR, pb.ListCreditQueriesRequest(page_size=2))
+    rest = pb.ListCreditQueriesRequest(page_size=2, page_token=first.next_page_token)
+    assert len((await desk.ask(queries.list_credit_queries, COORDINATOR, rest)).queries) == 1
+    assert FIRM not in repr(desk.rows("SELECT * FROM registry.credit_query"))
+
+
+async def test_an_entry_older_than_the_records_is_told_too(desk: Desk) -> None:
+    desk.rows(
+        "INSERT INTO registry.negative_list (enterprise, since, reason, entered_by, ended_by, ended_reason) "
+        f"VALUES ('{FIRM}', '2026-01-01', 'old', '330000', '', '') RETURNING 1"
+    )
+    (answer,) = await check(desk, platform(JIANGSU), subject())
+    assert (answer.barred, answer.reason, answer.since) == (True, pb.CREDIT_REASON_OTHER, "2026-01-01")
