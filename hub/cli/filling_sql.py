@@ -64,7 +64,7 @@ LEFT JOIN (
 _WALLET = """
 INSERT INTO wallet AS w (issuer, enterprise, last_expiry)
 SELECT DISTINCT issuer, enterprise, %(expires_on)s::date FROM draft_note ORDER BY issuer, enterprise
-ON CONFLICT (issuer, enterprise) DO UPDATE SET last_expiry = greatest(w.last_expiry, excluded.last_expiry)"""
+ON CONFLICT (issuer, enterprise) DO UPDATE SET last_expiry = greatest(w.last_expiry, excluded.last_expiry), version = w.version + 1"""
 
 _VOUCHER = """
 INSERT INTO voucher (note_id, issuer, enterprise, voucher_no, face, available, reserved, redeemed, returned, issued_on, expires_on,

@@ -71,7 +71,7 @@ async def _measure(directory: Path, options: argparse.Namespace) -> list[Row]:
 async def _on_one_database(server: EmbeddedPostgres, broker: EmbeddedKafka, directory: Path, options: argparse.Namespace) -> list[Row]:
     url = fresh_database(server, "bench")
     people = await populate(url, options.enterprises, options.providers, tell)
-    rows, echo = await _ceilings(url, options.seconds) if "ceilings" in options.only else ([], 0.0)
+    rows, echo = await _ceilings(server, url, options.seconds) if "ceilings" in options.only else ([], 0.0)
     with running_hub(server, broker, url, directory / "hub") as rig:
         if options.soak_redemptions:
             rows += await soak(rig, people, options.soak_redemptions)
@@ -82,14 +82,13 @@ async def _on_one_database(server: EmbeddedPostgres, broker: EmbeddedKafka, dire
     return rows
 
 
-async def _ceilings(url: str, seconds: float) -> tuple[list[Row], float]:
+async def _ceilings(server: EmbeddedPostgres, url: str, seconds: float) -> tuple[list[Row], float]:
     tell("ceilings: raw echo, bare insert, one by one")
     echo, used = await ceilings.raw_echo(seconds, IN_FLIGHT)
-    rows, one = ceilings.bare_insert(url, seconds / 2), ceilings.one_by_one(url, seconds / 2)
     return [
         Row(f"ceiling: raw grpc.aio echo, {IN_FLIGHT} in flight", f"{echo.rate:,.0f}/s", cpu_us=used, values={"per_s": echo.rate}),
-        Row("ceiling: bare unnest insert, 500 rows a transaction", f"{rows:,.0f} rows/s", values={"rows_per_s": rows}),
-        Row("ceiling: one row a transaction, one by one", f"{one:,.0f}/s", values={"per_s": one}),
+        ceilings.inserts(server, url, seconds / 2, 500),
+        ceilings.inserts(server, url, seconds / 2, 1),
     ], echo.rate
 
 

@@ -11,8 +11,10 @@ from typing import Any
 import grpc
 import psycopg
 
+from hub.embedded import EmbeddedPostgres
 from tests.bench.load import Load, closed_loop
-from tests.bench.processes import Meter, cpu_seconds
+from tests.bench.processes import Meter, cpu_seconds, family_seconds
+from tests.bench.table import Row
 
 _METHOD = "/bench.Echo/Echo"
 _PAYLOAD = b"x" * 400
@@ -57,27 +59,22 @@ async def raw_echo(seconds: float, in_flight: int) -> tuple[Load, dict[str, floa
         process.join()
 
 
-def bare_insert(url: str, seconds: float, rows: int = 500) -> float:
-    """Return rows a second of one `unnest` insert of `rows` rows per transaction, fsync and synchronous_commit on."""
-    return _transactions(url, seconds, rows)
-
-
-def one_by_one(url: str, seconds: float) -> float:
-    """Return transactions a second of one row each, one after the other."""
-    return _transactions(url, seconds, 1)
-
-
-def _transactions(url: str, seconds: float, rows: int) -> float:
+def inserts(server: EmbeddedPostgres, url: str, seconds: float, rows: int) -> Row:
+    """Measure one `unnest` insert of `rows` rows a transaction, one transaction after the other, fsync and synchronous_commit on."""
+    postmaster = server.pid
+    assert postmaster is not None
     with psycopg.connect(url) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS bench_rows (id bigint, amount bigint, note text)")
+        connection.execute("CREATE TABLE bench_rows (id bigint, amount bigint, note text)")
         connection.commit()
         ids, amounts, notes = list(range(rows)), [100] * rows, ["note"] * rows
         insert = "INSERT INTO bench_rows SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[])"
+        meter = Meter({"PostgreSQL": lambda: family_seconds(postmaster), "load": lambda: cpu_seconds(os.getpid())})
         started, done = time.perf_counter(), 0
         while time.perf_counter() - started < seconds:
             connection.execute(insert, (ids, amounts, notes))
             connection.commit()
             done += rows
-        rate = done / (time.perf_counter() - started)
+        rate, used = done / (time.perf_counter() - started), meter.per_item_us(done)
         connection.execute("DROP TABLE bench_rows")
-        return rate
+    how = "one row a transaction, one by one" if rows == 1 else f"bare unnest insert, {rows} rows a transaction"
+    return Row(f"ceiling: {how}", f"{rate:,.0f} rows/s", cpu_us=used, values={"rows_per_s": rate})

@@ -33,7 +33,7 @@ async def growth(server: EmbeddedPostgres, broker: EmbeddedKafka, directory: Pat
     for before, after in zip(empty, filled, strict=True):
         before.name, after.name = f"empty: {before.name}", f"with {options.filled:,}: {after.name}"
         rows += [before, after, _ratio(before, after)]
-    return [*rows, await _audited(url)]
+    return [*rows, await _audited(url)] if "audit" in options.only else rows
 
 
 def _filled(server: EmbeddedPostgres, wanted: int) -> tuple[str, list[Row]]:

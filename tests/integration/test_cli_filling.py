@@ -108,10 +108,17 @@ async def test_clearing_and_closing_go_on_in_it(filled: Book) -> None:
     assert (await audit(filled.uri)).clean
 
 
+def _versions(uri: str) -> dict[str, int]:
+    return dict(Book(uri).rows("SELECT issuer || enterprise, version FROM wallet"))
+
+
 async def test_a_second_fill_adds_to_the_first(empty: str) -> None:
-    for _ in range(2):
-        _fill(empty, 333)
+    _fill(empty, 333)
+    before = _versions(empty)
+    _fill(empty, 333)
     report = await audit(empty)
+    after = _versions(empty)
+    assert all(after[wallet] > version for wallet, version in before.items()), "a hub that knows these wallets must read them again"
     assert report.clean, report.differences
     assert report.counts["redemption"] == 666
 
