@@ -9,6 +9,7 @@ from datetime import date, timedelta
 
 from hub.cli.pool_words import Machine, Place, Trade, Words, between, checked, credit_code, pick
 from hub.domain.money import format_yuan
+from registry.catalogue.similarity import core_name
 
 _FIRST_DAY = date(2015, 1, 1)
 _DAYS = 4_000
@@ -82,8 +83,9 @@ class Maker:
                 name = f"{brand}{trade.name}({place.word}){pick(rng, words.forms)}"
             else:
                 name = f"{place.word}{brand}{trade.name if rng.random() < 0.6 else ''}{pick(rng, words.forms)}"
-            if name not in self._names:
-                self._names.add(name)
+            # Names that differ in nothing but the legal form would be duplicates that nobody marked.
+            if core_name(name) not in self._names:
+                self._names.add(core_name(name))
                 return name
 
     def code(self, prefix: str, organisation: str = "") -> str:

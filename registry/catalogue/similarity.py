@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,6 +21,13 @@ PROPOSED_FROM = 850
 SAME_NAME = 880
 """Least score of institutions of exactly the same name, wherever they are: branches are for people to tell apart."""
 
+OTHER_WORDS = 0.9
+"""What names count for that differ by more than one character lost."""
+
+SAME_HOLDER = 0.85
+"""How alike the holders of two instruments must be where no serial number speaks for them."""
+
+_DIGITS = re.compile(r"\d+")
 _NO_WORD = re.compile(r"[\W_]+")
 _LEGAL = re.compile(r"(?:股份有限公司|有限责任公司|有限公司|集团公司|公司|集团)+$")
 _RESEARCH = re.compile(r"研究[院所]|研究中心")
@@ -98,7 +104,7 @@ def numerals(name: str) -> tuple[str, ...]:
 def compare_institutions(left: Institution, right: Institution) -> Alike:
     """Say how alike two institutions are."""
     names = core_name(left.name), core_name(right.name)
-    by_name = _ratio(*names)
+    by_name = _names(*names)
     if organisation_code(left.code) == organisation_code(right.code):
         reasons = (
             Reason("SAME_ORGANISATION_CODE", 600, "信用代码中的主体标识码相同", "the organisation part of the credit codes is the same"),
@@ -109,7 +115,7 @@ def compare_institutions(left: Institution, right: Institution) -> Alike:
         return Alike(0, ())
     if not (left.address and right.address):
         return _sum((_reason("NAME", by_name, 950, "名称", "names"),))
-    by_address = _ratio(plain(left.address), plain(right.address))
+    by_address = _addresses(plain(left.address), plain(right.address))
     alike = _sum((_reason("NAME", by_name, 650, "名称", "names"), _reason("ADDRESS", by_address, 350, "地址", "addresses")))
     return Alike(max(alike.score, SAME_NAME), alike.reasons) if names[0] == names[1] else alike
 
@@ -126,17 +132,16 @@ def compare_instruments(left: Instrument, right: Instrument) -> Alike:
         # One provider may well have two of a kind, and gives each a code of its own.
         return Alike(0, ())
     holder = _holder(left, right)
-    if holder.alike < 0.7 and not all(serials):
+    if holder.alike < SAME_HOLDER and not all(serials):
         return Alike(0, ())
     parts.append(holder)
     if left.place and right.place:
-        parts.append(_likeness("PLACE", 150, left.place, right.place, plain, "安放地址", "places"))
+        parts.append(_part("PLACE", 150, _addresses(plain(left.place), plain(right.place)), "安放地址", "places"))
     if left.maker and right.maker:
-        parts.append(_likeness("MAKER", 50, left.maker, right.maker, core_name, "生产厂商", "makers"))
+        parts.append(_part("MAKER", 50, _ratio(core_name(left.maker), core_name(right.maker)), "生产厂商", "makers"))
     if left.value and right.value:
-        alike = min(left.value, right.value) / max(left.value, right.value)
-        parts.append(_Part("VALUE", 100, alike, f"原值接近程度 {alike:.0%}", f"original values agree to {alike:.0%}"))
-    parts.append(_likeness("NAME", 100, left.name, right.name, plain, "名称", "names"))
+        parts.append(_part("VALUE", 200, _values(left.value, right.value), "原值", "original values"))
+    parts.append(_part("NAME", 100, _ratio(plain(left.name), plain(right.name)), "名称", "names"))
     whole = sum(part.weight for part in parts)
     return _sum(tuple(Reason(part.code, round(part.alike * part.weight * FULL / whole), part.zh, part.en) for part in parts))
 
@@ -154,16 +159,35 @@ def _holder(left: Instrument, right: Instrument) -> _Part:
         return _Part("SAME_OWNER", 350, 1.0, "所属单位信用代码相同", "the credit codes of the institutions that have them are the same")
     if numerals(core_name(left.institution)) != numerals(core_name(right.institution)):
         return _Part("INSTITUTION", 350, 0.0, "所属单位不同", "the institutions that have them are different")
-    return _likeness("INSTITUTION", 350, left.institution, right.institution, core_name, "所属单位", "institutions")
+    return _part("INSTITUTION", 350, _names(core_name(left.institution), core_name(right.institution)), "所属单位", "institutions")
 
 
-def _likeness(code: str, weight: int, left: str, right: str, form: Callable[[str], str], zh: str, en: str) -> _Part:
-    alike = _ratio(form(left), form(right))
+def _part(code: str, weight: int, alike: float, zh: str, en: str) -> _Part:
     return _Part(code, weight, alike, f"{zh}相似度 {alike:.0%}", f"{en} are alike to {alike:.0%}")
 
 
 def _ratio(left: str, right: str) -> float:
     return 1.0 if left == right else fuzz.ratio(left, right) / 100
+
+
+def _names(left: str, right: str) -> float:
+    """Compare two names of institutions. A character lost is a slip; one in place of another is more likely another trade name."""
+    short, long = sorted((left, right), key=len)
+    left_over = iter(long)
+    slip = len(long) - len(short) <= 1 and all(character in left_over for character in short)
+    return _ratio(left, right) * (1.0 if slip else OTHER_WORDS)
+
+
+def _addresses(left: str, right: str) -> float:
+    """Compare two addresses. Another house number is another house, however alike the rest."""
+    numbers = _DIGITS.search(left), _DIGITS.search(right)
+    other = numbers[0] and numbers[1] and numbers[0][0] != numbers[1][0]
+    return _ratio(left, right) * (0.5 if other else 1.0)
+
+
+def _values(left: int, right: int) -> float:
+    """Compare two original values, which come from books: what differs by a twentieth is another thing."""
+    return max(0.0, 1 - 20 * abs(left - right) / max(left, right))
 
 
 def _reason(code: str, alike: float, weight: int, zh: str, en: str) -> Reason:
