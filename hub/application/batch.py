@@ -25,6 +25,7 @@ from hub.domain.model import (
     Snapshot,
     Wallet,
     WalletKey,
+    in_order,
 )
 from hub.domain.policy import Policy, policy_in_force
 from hub.domain.posting import Transfer, bucket
@@ -91,6 +92,10 @@ class WorkingSet:
     policies: dict[int, Policy] = field(default_factory=dict)
     outcomes: dict[RequestKey, StoredOutcome] = field(default_factory=dict)
     wallets: dict[WalletKey, Wallet] = field(default_factory=dict)
+    versions: dict[WalletKey, int] = field(default_factory=dict)
+    """Of the wallets: how many transfers and cancellations they have seen."""
+    whole: set[WalletKey] = field(default_factory=set)
+    """Wallets of which every note that may be drawn is here; of the others only the notes of the redemptions named."""
     orders: dict[OrderKey, OrderState] = field(default_factory=dict)
     redemptions: dict[str, Redemption] = field(default_factory=dict)
     applications: dict[str, Application] = field(default_factory=dict)
@@ -158,7 +163,7 @@ class WorkingSet:
         return IssueSnapshot(
             policy=self.policy_of(issuer, day) or self.policy_of(issuer, today),
             enterprises={uscc: self.enterprises[uscc] for uscc in enterprises if uscc in self.enterprises},
-            wallets={key.enterprise: wallet for key, wallet in self.wallets.items() if key.issuer == issuer},
+            wallets={uscc: wallet for uscc in enterprises if (wallet := self.wallets.get(WalletKey(issuer, uscc))) is not None},
             taken_numbers=frozenset(number for owner, number in self.taken_numbers if owner == issuer),
         )
 
@@ -188,21 +193,26 @@ class WorkingSet:
         if wallet is None:
             wallet = self.wallets[key] = Wallet(key, last_expiry=last)
             self.new_wallets.add(key)
+            self.whole.add(key)
         elif wallet.last_expiry is None or wallet.last_expiry < last:
             wallet.last_expiry = last
-            self.dirty_wallets.add(key)
         for note in decision.new_notes:
             # The issuing transfer below fills the note; it starts with nothing on it.
             note.available = 0
             self.new_notes.append(note)
             self.dirty_notes[note.note_id] = note
             self.taken_numbers.add((key.issuer, note.voucher_no))
-        wallet.notes = sorted([*wallet.notes, *decision.new_notes], key=lambda note: (note.expires_on, note.voucher_no))
+        wallet.notes = sorted([*wallet.notes, *decision.new_notes], key=in_order)
         wallet.issued[year] = wallet.issued.get(year, 0) + total
         self.dirty_quotas.add((key, year))
 
+    def _change(self, key: WalletKey) -> None:
+        self.dirty_wallets.add(key)
+        self.versions[key] = self.versions.get(key, 0) + 1
+
     def _apply_transfer(self, transfer: Transfer) -> None:
         wallet = self.wallets[transfer.wallet]
+        self._change(transfer.wallet)
         debit, credit = bucket(transfer.debit), bucket(transfer.credit)
         for note_id, amount in transfer.notes:
             note = self.dirty_notes.get(note_id) or wallet.note(note_id)
@@ -223,6 +233,7 @@ class WorkingSet:
             for note in wallet.notes:
                 if note.note_id == note_id:
                     note.cancelled = True
+                    self._change(wallet.key)
                     self.dirty_notes[note_id] = note
 
     def _put_order(self, order: OrderState) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from hub.application.ids import first_uuid
 from hub.application.keyset import read_page
 from hub.application.transaction import Transaction, UseCase
 from hub.codec import encode, enums
@@ -41,9 +42,14 @@ def side(caller: Caller) -> tuple[str, dict[str, object]]:
 
 _FILTERS = {
     **{name: f"r.{name} = :{name}" for name in ("issuer", "acquirer", "enterprise", "provider", "order_no")},
-    "authorized_from": "r.authorized_at >= :authorized_from",
-    "authorized_until": "r.authorized_at < :authorized_until",
+    # Ids are in the order of time, and one is made shortly before its authorization: they lead to the rows, the instant decides.
+    "authorized_from": "r.authorized_at >= :authorized_from AND r.redemption_id >= :first_id",
+    "authorized_until": "r.authorized_at < :authorized_until AND r.redemption_id < :end_id",
 }
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MADE_BEFORE = timedelta(days=1)
+"""Longest time between the making of an id and its authorization."""
 
 
 def _filters(request: pb.ListRedemptionsRequest, fields: Fields) -> dict[str, object]:
@@ -62,14 +68,25 @@ def _filters(request: pb.ListRedemptionsRequest, fields: Fields) -> dict[str, ob
     return given
 
 
+def _id_bounds(given: dict[str, object]) -> dict[str, object]:
+    """Return between which ids the instants asked for lie."""
+    since, until = given.get("authorized_from"), given.get("authorized_until")
+    bounds: dict[str, object] = {}
+    if isinstance(since, datetime):
+        bounds["first_id"] = first_uuid(max(since, _EPOCH) - _MADE_BEFORE)
+    if isinstance(until, datetime):
+        bounds["end_id"] = first_uuid(until)
+    return bounds
+
+
 async def list_redemptions(tx: Transaction, request: pb.ListRedemptionsRequest) -> pb.ListRedemptionsResponse | Refusal:
     """List redemptions of the caller's side, newest first. Pages are keyset positions, so they stay correct while data changes."""
     condition, parameters = side(tx.caller)
     fields = Fields()
     given = _filters(request, fields)
     conditions = [condition, *(_FILTERS[name] for name in given)]
-    parameters |= given
-    page = fields.refusal or read_page(request.page_size, request.page_token, datetime.fromisoformat, UUID)
+    parameters |= given | _id_bounds(given)
+    page = fields.refusal or read_page(request.page_size, request.page_token, UUID)
     if isinstance(page, Refusal):
         return page
     if request.state:
@@ -79,10 +96,10 @@ async def list_redemptions(tx: Transaction, request: pb.ListRedemptionsRequest) 
         conditions.append("r.state = :state")
         parameters["state"] = state.value
     if page.after is not None:
-        parameters |= {"at": page.after[0], "id": page.after[1]}
-        conditions.append("(r.authorized_at, r.redemption_id) < (:at, :id)")
+        parameters["id"] = page.after[0]
+        conditions.append("r.redemption_id < :id")
     found = await reading.redemptions(tx.session, " AND ".join(conditions), parameters, page.fetch)
-    shown, token = page.cut(found, lambda item: [item[0].authorized_at.isoformat(), item[0].redemption_id])
+    shown, token = page.cut(found, lambda item: [item[0].redemption_id])
     return pb.ListRedemptionsResponse(redemptions=[encode.redemption(*item) for item in shown], next_page_token=token)
 
 

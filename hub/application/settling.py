@@ -13,8 +13,10 @@ from hub.ledger import reading
 
 # Locked in id order, as every other command on redemptions does; no wallet or order is touched, so there is no circle.
 _LOCK = """
-SELECT r.redemption_id FROM redemption AS r JOIN window_issuer AS w ON w.issuer = r.issuer AND w.window_no = r.window_no
-WHERE w.window_id = :w AND r.payee = :payee AND r.state = 'CLEARED' ORDER BY r.redemption_id FOR UPDATE OF r"""
+SELECT redemption_id FROM redemption WHERE state = 'CLEARED' AND redemption_id IN (
+  SELECT j.redemption_id FROM journal AS j JOIN window_issuer AS w ON w.issuer = j.issuer AND w.window_no = j.window_no
+  WHERE w.window_id = :w AND j.window_no > 0 AND j.payee = :payee AND j.cause = 'CLEAR')
+ORDER BY redemption_id FOR UPDATE"""
 
 _SETTLE = """
 UPDATE redemption SET state = 'SETTLED', settled_on = :today WHERE redemption_id = ANY(CAST(:ids AS uuid[]))"""

@@ -89,6 +89,11 @@ class Note:
         return self.expires_on > today and not self.cancelled
 
 
+def in_order(note: Note) -> tuple[date, str]:
+    """Return the place of a note in the order of drawing: soonest expiry first, then by number (rules.md A3)."""
+    return note.expires_on, note.voucher_no
+
+
 @dataclass(slots=True)
 class Wallet:
     """Notes and quotas of one enterprise at one issuer. `notes` are those that still matter, sorted by (expiry, number)

@@ -28,7 +28,8 @@ from hub.failpoints import failpoint
 from hub.ledger.connection import connect
 from hub.ledger.loading import load
 from hub.ledger.noteids import NoteIds
-from hub.ledger.policies import PolicyCache
+from hub.ledger.reference import Reference
+from hub.ledger.wallets import WalletCache
 from hub.ledger.writing import write
 
 log = structlog.get_logger(__name__)
@@ -100,7 +101,8 @@ class GroupCommitter:
         self._queue_items_max = queue_items_max
         self._wake = asyncio.Event()
         self._taken = asyncio.Event()
-        self._policies = PolicyCache()
+        self._reference = Reference()
+        self._wallets = WalletCache()
         self._note_ids = NoteIds()
         self._connection: AsyncConnection[Any] | None = None
         self.on_batch: Callable[[int], None] = lambda _size: None
@@ -227,11 +229,14 @@ class GroupCommitter:
         for item in batch:
             item.command.touch(keys)
         requests = keys.requests.union(item.request for item in batch if item.request is not None)
-        ws = await load(connection, keys, requests, self._policies, self._clock.now(), self._note_ids.next)
+        now, cached = self._clock.now(), self._wallets
+        ws = await load(connection, keys, requests, self._reference, now, self._note_ids.next, wallets=cached)
         failpoint("committer.after_load")
         outcomes = [_decide(item, ws) for item in batch]
         failpoint("committer.after_decide")
         await write(connection, ws)
+        for key in ws.whole:
+            cached.put(ws.versions[key], ws.wallets[key])
         failpoint("committer.after_commit_before_reply")
         return outcomes
 

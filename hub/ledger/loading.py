@@ -6,8 +6,8 @@ each by key. Everything after a lock is read in a later statement, so it shows w
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection, AsyncCursor
@@ -15,10 +15,12 @@ from psycopg import AsyncConnection, AsyncCursor
 from hub.application.batch import Application, Keys, RequestKey, StoredOutcome, WorkingSet
 from hub.codec.outcome import Outcome
 from hub.domain.clock import local_date
-from hub.domain.model import InvoiceUse, OrderKey, OrderState, Recognition, Wallet, WalletKey
+from hub.domain.model import InvoiceUse, OrderKey, OrderState, Wallet, WalletKey, in_order
 from hub.ledger import rows
+from hub.ledger.arrays import ints, texts
 from hub.ledger.connection import flush
-from hub.ledger.policies import PolicyCache
+from hub.ledger.reference import Reference, Wanted
+from hub.ledger.wallets import WalletCache
 
 WINDOW_LOCK = 7_310
 """First key of the advisory locks on settlement windows; the second is the issuer's division."""
@@ -39,20 +41,37 @@ _WINDOWS = """
 SELECT issuer, window_no FROM open_window
 WHERE issuer IN (SELECT issuer FROM redemption WHERE redemption_id = ANY(%s::uuid[]))"""
 
-_TOUCHED_WALLETS = """
-SELECT * FROM unnest(%(issuers)s::text[], %(enterprises)s::text[])
-UNION SELECT issuer, enterprise FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[])
-UNION SELECT issuer, enterprise FROM voucher_application WHERE application_id = ANY(%(applications)s::uuid[])"""
+_NAMED = "SELECT * FROM unnest(%(issuers)s::text[], %(enterprises)s::text[])"
+_OF_REDEMPTIONS = "SELECT issuer, enterprise FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[])"
+_OF_APPLICATIONS = "SELECT issuer, enterprise FROM voucher_application WHERE application_id = ANY(%(applications)s::uuid[])"
 
-_WALLETS = f"""
-SELECT issuer, enterprise, last_expiry FROM wallet WHERE (issuer, enterprise) IN ({_TOUCHED_WALLETS})
+# Wallets whose notes and quotas this process does not have as they are now.
+_UNKNOWN = """
+SELECT w.issuer, w.enterprise
+FROM unnest(%(issuers)s::text[], %(enterprises)s::text[], %(versions)s::bigint[]) AS k(issuer, enterprise, version)
+JOIN wallet AS w USING (issuer, enterprise) WHERE w.version <> k.version"""
+
+_WALLETS = """
+SELECT issuer, enterprise, last_expiry, version FROM wallet WHERE (issuer, enterprise) IN ({wallets})
 ORDER BY issuer, enterprise /*lock*/"""
 
+_NOTES = f"""
+SELECT {rows.VOUCHER_COLUMNS} FROM voucher WHERE (issuer, enterprise) IN ({{wallets}}) AND available > 0"""
+
+_DRAWN = f"""
+SELECT {rows.VOUCHER_COLUMNS} FROM voucher
+WHERE note_id IN (SELECT unnest(draw_notes) FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[]))"""
+
+_NUMBERED = f"""
+SELECT {rows.VOUCHER_COLUMNS} FROM voucher WHERE (issuer, voucher_no) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"""
+
+_QUOTAS = "SELECT issuer, enterprise, year, used, issued FROM quota WHERE (issuer, enterprise) IN ({wallets})"
+
 _ORDERS = """
-SELECT provider, order_no, enterprise, lines, committed FROM service_order WHERE (provider, order_no) IN (
-  SELECT * FROM unnest(%(providers)s::text[], %(order_nos)s::text[])
-  UNION SELECT provider, order_no FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[]))
+SELECT provider, order_no, enterprise, lines, committed FROM service_order WHERE (provider, order_no) IN ({orders})
 ORDER BY provider, order_no /*lock*/"""
+_ORDERS_NAMED = "SELECT * FROM unnest(%(providers)s::text[], %(order_nos)s::text[])"
+_ORDERS_OF_REDEMPTIONS = "SELECT provider, order_no FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[])"
 
 _CAPTURED = """
 SELECT r.provider, c.invoice_no FROM unnest(%s::uuid[], %s::text[]) AS c(id, invoice_no)
@@ -67,226 +86,230 @@ SELECT u.provider, u.invoice_no, u.issuer, u.redemption_id::text FROM invoice_us
 WHERE (u.provider, u.invoice_no) IN ({_CAPTURED})"""
 
 _REDEMPTIONS = f"""
-SELECT {rows.REDEMPTION_COLUMNS} FROM redemption WHERE redemption_id = ANY(%s::uuid[]) ORDER BY redemption_id /*lock*/"""
+SELECT {rows.REDEMPTION_COLUMNS} FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[])
+ORDER BY redemption_id /*lock*/"""
 
 _APPLICATIONS = """
 SELECT application_id::text, issuer, enterprise, kind, requested, approved, state, filed_at FROM voucher_application
-WHERE application_id = ANY(%s::uuid[]) ORDER BY application_id /*lock*/"""
-
-_VOUCHERS = f"""
-SELECT {rows.VOUCHER_COLUMNS} FROM voucher
-WHERE (issuer, enterprise) IN ({_TOUCHED_WALLETS})
-  AND (available > 0 OR note_id IN (
-    SELECT unnest(draw_notes) FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[]))
-    OR (issuer, voucher_no) IN (SELECT * FROM unnest(%(number_issuers)s::text[], %(numbers)s::text[])))
-ORDER BY expires_on, voucher_no COLLATE "C" """
-
-_QUOTAS = f"SELECT issuer, enterprise, year, used, issued FROM quota WHERE (issuer, enterprise) IN ({_TOUCHED_WALLETS})"
-
-_ENTERPRISES = f"""
-SELECT e.uscc, e.name, e.division, e.kind, e.sme_no, e.sme_valid_from, e.sme_valid_until, e.staff,
-  (SELECT min(n.since) FROM registry.negative_list AS n
-   WHERE n.enterprise = e.uscc AND n.since <= %(today)s AND (n.until IS NULL OR n.until > %(today)s))
-FROM enterprise AS e
-WHERE e.uscc IN (SELECT t.enterprise FROM ({_TOUCHED_WALLETS}) AS t(issuer, enterprise) UNION SELECT unnest(%(uscc)s::text[]))"""
-
-_PROVIDERS = """
-SELECT p.uscc, p.name, p.home, p.categories, p.admitted_on, p.rating,
-  (SELECT min(s.since) FROM registry.suspension AS s
-   WHERE s.provider = p.uscc AND s.since <= %(today)s AND (s.until IS NULL OR s.until > %(today)s))
-FROM registry.provider AS p
-WHERE p.uscc IN (
-  SELECT unnest(%(uscc)s::text[]) UNION SELECT provider FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[]))"""
-
-_RECOGNITIONS = """
-SELECT issuer, provider, valid_from, valid_until, agreement FROM registry.recognition
-WHERE (issuer, provider) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"""
-
-_NUMBERS = "SELECT issuer, voucher_no FROM voucher WHERE (issuer, voucher_no) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
+WHERE application_id = ANY(%(applications)s::uuid[]) ORDER BY application_id /*lock*/"""
 
 
 async def load(
     connection: AsyncConnection[Any],
     keys: Keys,
     requests: Collection[RequestKey],
-    policies: PolicyCache,
+    reference: Reference,
     now: datetime,
-    next_note_id: Callable[[], int],
+    next_note_id: Callable[[], int] = lambda: 0,
     *,
     lock: bool = True,
+    wallets: WalletCache | None = None,
 ) -> WorkingSet:
     """Lock and read all that `keys` name, in one round trip; the locks hold until the transaction of `connection` ends.
 
-    `lock=False` only reads: what a quote rests on may have changed by the time it is read.
+    Another round trip follows only where a party is met whose reference data is not in memory as it is now. Wallets in `wallets` that are
+    still as stored are not read again. `lock=False` only reads: what a quote rests on may have changed by the time it is read.
     """
     ws = WorkingSet(now=now, next_note_id=next_note_id)
-    loader = _Loader(connection, keys, local_date(now), ws, locking="FOR UPDATE" if lock else "")
+    loader = _Loader(connection, keys, ws, wallets or WalletCache(), locking="FOR UPDATE" if lock else "")
+    wanted = Wanted(keys)
     async with connection.pipeline():
-        finishers = [
-            await loader.outcomes(requests),
-            await loader.windows(),
-            await loader.wallets(),
-            await loader.orders(),
-            await loader.invoices(),
-            await loader.redemptions(),
-            await loader.applications(),
-            await loader.parties(),
-        ]
-        count = await policies.probe(connection)
+        await loader.outcomes(requests)
+        await loader.windows()
+        await loader.wallets()
+        await loader.orders()
+        await loader.invoices()
+        await loader.redemptions()
+        await loader.applications()
+        await loader.notes()
+        # After the locks: what is decided is not older than anything they waited for.
+        known = await reference.ask(connection, wanted, local_date(now))
         await flush(connection)
-    ws.policies = await policies.current(connection, await count())
-    for finish in finishers:
-        await finish()
+    await known()
+    await loader.finish()
+    wanted.add((row[2] for row in loader.redemption_rows), (row[3] for row in loader.redemption_rows))
+    wanted.add((item.wallet.enterprise for item in ws.applications.values()), ())
+    await reference.complete(connection, wanted, ws)
+    for row in loader.redemption_rows:
+        redemption = rows.redemption(row, ws.policies)
+        ws.redemptions[redemption.redemption_id] = redemption
     return ws
 
 
-_Finish = Callable[[], Awaitable[None]]
+_Take = Callable[[list[tuple[Any, ...]]], None]
 
 
 class _Loader:
-    """Queues the statements of one round trip; each method returns what turns its answers into the working set."""
+    """Queues the statements of one round trip; `finish` turns their answers into the working set, in the order they were queued."""
 
-    def __init__(self, connection: AsyncConnection[Any], keys: Keys, today: date, ws: WorkingSet, locking: str) -> None:
+    def __init__(self, connection: AsyncConnection[Any], keys: Keys, ws: WorkingSet, cache: WalletCache, locking: str) -> None:
         self._connection = connection
         self._locking = locking
         self._keys = keys
-        self._today = today
         self._ws = ws
-        self._ids = sorted(keys.redemptions)
-        wallets = sorted(keys.wallets)
-        numbers = sorted(keys.numbers)
-        self._touched: dict[str, object] = {
-            "issuers": [key.issuer for key in wallets],
-            "enterprises": [key.enterprise for key in wallets],
-            "redemptions": self._ids,
-            "applications": sorted(keys.applications),
-            "number_issuers": [issuer for issuer, _ in numbers],
-            "numbers": [number for _, number in numbers],
-            "today": today,
-            "uscc": sorted(keys.enterprises),
+        self._named = sorted(keys.wallets)
+        self._cached = {key: kept for key in self._named if (kept := cache.take(key)) is not None}
+        self._cache = cache
+        self._answers: list[tuple[_Cursor, _Take]] = []
+        self._held: set[int] = set()
+        self.redemption_rows: list[tuple[Any, ...]] = []
+        self._values: dict[str, object] = {
+            "issuers": texts(key.issuer for key in self._named),
+            "enterprises": texts(key.enterprise for key in self._named),
+            "versions": ints(self._cached[key][0] if key in self._cached else -1 for key in self._named),
+            "redemptions": texts(sorted(keys.redemptions)),
+            "applications": texts(sorted(keys.applications)),
         }
 
-    async def _send(self, statement: str, params: Sequence[object] | Mapping[str, object]) -> _Cursor:
-        return await self._connection.execute(statement.replace(_LOCK, self._locking), params)
+    async def _send(self, statement: str, params: Sequence[object] | Mapping[str, object], take: _Take) -> None:
+        cursor = await self._connection.execute(statement.replace(_LOCK, self._locking), params)
+        self._answers.append((cursor, take))
 
-    async def outcomes(self, requests: Collection[RequestKey]) -> _Finish:
-        cursor = await self._send(_OUTCOMES, ([key.participant_id for key in requests], [key.request_id for key in requests]))
+    async def finish(self) -> None:
+        """Take in all answers."""
+        for cursor, take in self._answers:
+            take(await cursor.fetchall())
 
-        async def finish() -> None:
-            for participant, request_id, digest, status, body in await cursor.fetchall():
+    def _touched(self, *, unknown: bool) -> str:
+        """SQL of the wallets that the batch touches; `unknown` leaves out those that are in memory as they are stored."""
+        parts = []
+        if self._named:
+            parts.append(_UNKNOWN if unknown else _NAMED)
+        if self._keys.redemptions:
+            parts.append(_OF_REDEMPTIONS)
+        if self._keys.applications:
+            parts.append(_OF_APPLICATIONS)
+        return " UNION ".join(parts)
+
+    async def outcomes(self, requests: Collection[RequestKey]) -> None:
+        def take(found: list[tuple[Any, ...]]) -> None:
+            for participant, request_id, digest, status, body in found:
                 self._ws.outcomes[RequestKey(participant, request_id)] = StoredOutcome(digest, Outcome(status, body))
 
-        return finish
+        if requests:
+            params = (texts(key.participant_id for key in requests), texts(key.request_id for key in requests))
+            await self._send(_OUTCOMES, params, take)
 
-    async def windows(self) -> _Finish:
+    async def windows(self) -> None:
         if not self._keys.clears:
-            return _nothing
-        await self._send(_WINDOWS_LOCK, (self._ids,))
-        cursor = await self._send(_WINDOWS, (self._ids,))
+            return
+        ids = (self._values["redemptions"],)
+        await self._send(_WINDOWS_LOCK, ids, _nothing)
+        await self._send(_WINDOWS, ids, self._ws.windows.update)
 
-        async def finish() -> None:
-            self._ws.windows = dict(await cursor.fetchall())
+    async def wallets(self) -> None:
+        touched = self._touched(unknown=False)
+        if touched:
+            await self._send(_WALLETS.format(wallets=touched), self._values, self._take_wallets)
 
-        return finish
+    def _take_wallets(self, found: list[tuple[Any, ...]]) -> None:
+        """A wallet that is in memory as it is stored is that one; any other starts empty."""
+        ws = self._ws
+        for issuer, enterprise, last_expiry, version in found:
+            key = WalletKey(issuer, enterprise)
+            kept = self._cached.get(key) or self._cache.take(key)
+            known = kept is not None and kept[0] == version
+            wallet = ws.wallets[key] = kept[1] if kept is not None and known else Wallet(key, last_expiry)
+            ws.versions[key] = version
+            self._held.update([note.note_id for note in wallet.notes])
+            if known or key in self._keys.wallets:
+                ws.whole.add(key)
 
-    async def wallets(self) -> _Finish:
-        wallets = await self._send(_WALLETS, self._touched)
-
-        async def finish() -> None:
-            for issuer, enterprise, last_expiry in await wallets.fetchall():
-                key = WalletKey(issuer, enterprise)
-                self._ws.wallets[key] = Wallet(key, last_expiry)
-
-        return finish
-
-    async def orders(self) -> _Finish:
-        if not (self._keys.orders or self._ids):
-            return _nothing
+    async def orders(self) -> None:
         orders = sorted(self._keys.orders)
-        params = {"providers": [key.provider for key in orders], "order_nos": [key.order_no for key in orders], "redemptions": self._ids}
-        cursor = await self._send(_ORDERS, params)
+        parts = [_ORDERS_NAMED] if orders else []
+        if self._keys.redemptions:
+            parts.append(_ORDERS_OF_REDEMPTIONS)
+        if not parts:
+            return
+        params = {
+            "providers": texts(key.provider for key in orders),
+            "order_nos": texts(key.order_no for key in orders),
+            "redemptions": self._values["redemptions"],
+        }
 
-        async def finish() -> None:
-            for provider, order_no, enterprise, lines, committed in await cursor.fetchall():
+        def take(found: list[tuple[Any, ...]]) -> None:
+            for provider, order_no, enterprise, lines, committed in found:
                 key = OrderKey(provider, order_no)
                 self._ws.orders[key] = OrderState(key, enterprise, rows.lines_in(lines), committed)
 
-        return finish
+        await self._send(_ORDERS.format(orders=" UNION ".join(parts)), params, take)
 
-    async def invoices(self) -> _Finish:
+    async def invoices(self) -> None:
         captures = sorted(self._keys.captures)
         if not captures:
-            return _nothing
-        params = ([item[0] for item in captures], [item[1] for item in captures])
-        locked = await self._send(_INVOICES, params)
-        uses = await self._send(_INVOICE_USES, params)
+            return
+        params = (texts(item[0] for item in captures), texts(item[1] for item in captures))
+        orders: dict[tuple[str, str], str] = {}
 
-        async def finish() -> None:
-            orders = {(provider, number): order_no for provider, number, order_no in await locked.fetchall()}
+        def take(found: list[tuple[Any, ...]]) -> None:
+            orders.update({(provider, number): order_no for provider, number, order_no in found})
             self._ws.known_invoices = set(orders)
-            for provider, number, issuer, redemption_id in await uses.fetchall():
+
+        def take_uses(found: list[tuple[Any, ...]]) -> None:
+            for provider, number, issuer, redemption_id in found:
                 key = (provider, number)
                 # Made by another process between the two statements: not locked, so not there yet. Writing it meets the other's row.
                 if key in orders:
                     use = InvoiceUse(issuer, redemption_id, orders[key])
                     self._ws.invoices[key] = (*self._ws.invoices.get(key, ()), use)
 
-        return finish
+        await self._send(_INVOICES, params, take)
+        await self._send(_INVOICE_USES, params, take_uses)
 
-    async def redemptions(self) -> _Finish:
-        if not self._ids:
-            return _nothing
-        cursor = await self._send(_REDEMPTIONS, (self._ids,))
+    async def redemptions(self) -> None:
+        if self._keys.redemptions:
+            await self._send(_REDEMPTIONS, self._values, self.redemption_rows.extend)
 
-        async def finish() -> None:
-            for row in await cursor.fetchall():
-                redemption = rows.redemption(row, self._ws.policies)
-                self._ws.redemptions[redemption.redemption_id] = redemption
-
-        return finish
-
-    async def applications(self) -> _Finish:
-        if not self._keys.applications:
-            return _nothing
-        cursor = await self._send(_APPLICATIONS, (sorted(self._keys.applications),))
-
-        async def finish() -> None:
-            for identifier, issuer, enterprise, *rest in await cursor.fetchall():
+    async def applications(self) -> None:
+        def take(found: list[tuple[Any, ...]]) -> None:
+            for identifier, issuer, enterprise, *rest in found:
                 self._ws.applications[identifier] = Application(identifier, WalletKey(issuer, enterprise), *rest)
 
-        return finish
+        if self._keys.applications:
+            await self._send(_APPLICATIONS, self._values, take)
 
-    async def parties(self) -> _Finish:
-        """Notes, quotas, enterprises, providers, recognitions, numbers taken: all read under the locks above."""
-        pairs = sorted(self._keys.recognitions)
-        providers = {"uscc": sorted(self._keys.providers), "redemptions": self._ids, "today": self._today}
-        notes = await self._send(_VOUCHERS, self._touched)
-        quotas = await self._send(_QUOTAS, self._touched)
-        enterprises = await self._send(_ENTERPRISES, self._touched)
-        known = await self._send(_PROVIDERS, providers)
-        recognitions = await self._send(_RECOGNITIONS, ([pair[0] for pair in pairs], [pair[1] for pair in pairs]))
-        numbers = await self._send(_NUMBERS, (self._touched["number_issuers"], self._touched["numbers"]))
+    async def notes(self) -> None:
+        """Notes and quotas, read under the locks above: of the wallets named, all notes that may be drawn; of a redemption, its own.
 
-        async def finish() -> None:
-            ws = self._ws
-            # A wallet made by another process since the lock was asked for is not locked, so not there yet for this batch: an issue to
-            # it meets the other's row when it is written and runs again; a command that only draws comes before the notes did.
-            for row in await notes.fetchall():
-                note = rows.note(row)
-                if note.wallet in ws.wallets:
-                    ws.wallets[note.wallet].notes.append(note)
-            for issuer, enterprise, year, used, issued in await quotas.fetchall():
-                wallet = ws.wallets.get(WalletKey(issuer, enterprise))
-                if wallet is not None:
-                    wallet.quota_used[year], wallet.issued[year] = used, issued
-            ws.enterprises = {row[0]: rows.enterprise(row) for row in await enterprises.fetchall()}
-            ws.providers = {row[0]: rows.provider(row) for row in await known.fetchall()}
-            for issuer, provider, *rest in await recognitions.fetchall():
-                ws.recognitions[issuer, provider] = (*ws.recognitions.get((issuer, provider), ()), Recognition(*rest))
-            ws.taken_numbers = set(await numbers.fetchall())
+        A wallet made by another process since the lock was asked for is not locked, so not there yet for this batch: an issue to it meets
+        the other's row when it is written and runs again; a command that only draws comes before the notes did.
+        """
+        touched = self._touched(unknown=True)
+        if not touched:
+            return
+        if self._named:
+            await self._send(_NOTES.format(wallets=_UNKNOWN), self._values, self._take_notes)
+        if self._keys.redemptions:
+            await self._send(_DRAWN, self._values, self._take_notes)
+        if self._keys.numbers:
+            numbers = sorted(self._keys.numbers)
+            params = (texts(issuer for issuer, _ in numbers), texts(number for _, number in numbers))
+            await self._send(_NUMBERED, params, self._take_numbered)
+        await self._send(_QUOTAS.format(wallets=touched), self._values, self._take_quotas)
 
-        return finish
+    def _take_notes(self, found: list[tuple[Any, ...]]) -> None:
+        added: dict[WalletKey, Wallet] = {}
+        for row in found:
+            note = rows.note(row)
+            wallet = self._ws.wallets.get(note.wallet)
+            if wallet is not None and note.note_id not in self._held:
+                self._held.add(note.note_id)
+                added[note.wallet] = wallet
+                wallet.notes.append(note)
+        for wallet in added.values():
+            wallet.notes.sort(key=in_order)
+
+    def _take_numbered(self, found: list[tuple[Any, ...]]) -> None:
+        self._ws.taken_numbers = {(row[1], row[3]) for row in found}
+        self._take_notes(found)
+
+    def _take_quotas(self, found: list[tuple[Any, ...]]) -> None:
+        for issuer, enterprise, year, used, issued in found:
+            wallet = self._ws.wallets.get(WalletKey(issuer, enterprise))
+            if wallet is not None:
+                wallet.quota_used[year], wallet.issued[year] = used, issued
 
 
-async def _nothing() -> None:
+def _nothing(_found: list[tuple[Any, ...]]) -> None:
     return None

@@ -14,7 +14,7 @@ from hub.application.redeeming import touch_authorize
 from hub.domain.authorize import Authorize
 from hub.domain.clock import Clock
 from hub.ledger.loading import load
-from hub.ledger.policies import PolicyCache
+from hub.ledger.reference import Reference
 
 
 class SnapshotReader:
@@ -22,7 +22,7 @@ class SnapshotReader:
 
     def __init__(self, database_url: str, clock: Clock, *, connections_max: int = 4) -> None:
         self._clock = clock
-        self._policies = PolicyCache()
+        self._reference = Reference()
         self._pool = AsyncConnectionPool(database_url, min_size=1, max_size=connections_max, open=False, configure=_configure)
 
     async def open(self) -> None:
@@ -38,7 +38,7 @@ class SnapshotReader:
         keys = Keys()
         touch_authorize(keys, command)
         async with self._pool.connection() as connection:
-            return await load(connection, keys, (), self._policies, self._clock.now(), lambda: 0, lock=False)
+            return await load(connection, keys, (), self._reference, self._clock.now(), lock=False)
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:

@@ -31,7 +31,7 @@ async def redemptions(session: AsyncSession, condition: str, parameters: dict[st
     statement = text(
         f"SELECT {columns}, coalesce(w.window_id::text, '') FROM redemption AS r "
         f"LEFT JOIN window_issuer AS w ON w.issuer = r.issuer AND w.window_no = r.window_no "
-        f"WHERE {condition} ORDER BY r.authorized_at DESC, r.redemption_id DESC LIMIT :limit"
+        f"WHERE {condition} ORDER BY r.redemption_id DESC LIMIT :limit"
     )
     found = (await session.execute(statement, {**parameters, "limit": limit})).all()
     known = await policies(session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hub.domain.model import Draw, Enterprise, Line, LineFlag, Note, OrderKey, PayeeKind, Provider, Redemption, State, WalletKey
+from hub.domain.model import ClassRule, Draw, Enterprise, Line, LineFlag, Note, OrderKey, PayeeKind, Provider, Redemption, State, WalletKey
 from hub.domain.policy import Category, EnterpriseKind, Policy
 
 REDEMPTION_COLUMNS = (
@@ -16,6 +16,13 @@ REDEMPTION_COLUMNS = (
 VOUCHER_COLUMNS = (
     "note_id, issuer, enterprise, voucher_no, face, available, reserved, redeemed, returned, issued_on, expires_on, counted_year, cancelled"
 )
+
+RECOGNITION_COLUMNS = "valid_from, valid_until, agreement, require_agreement"
+"""Of `registry.recognition`: the arguments of `Recognition`, in order."""
+CLASS_RULE_COLUMNS = "class_id::text, valid_from, valid_until, home, category, min_rating, quality_listed, require_agreement"
+"""Of `registry.class_recognition`."""
+AGREEMENT_COLUMNS = "signed_on, valid_until"
+"""Of `registry.agreement`: the arguments of `Agreement`, in order."""
 
 
 def lines_in(value: Sequence[Sequence[Any]]) -> tuple[Line, ...]:
@@ -66,5 +73,11 @@ def enterprise(row: Sequence[Any]) -> Enterprise:
 
 
 def provider(row: Sequence[Any]) -> Provider:
-    """A row of (uscc, name, home, categories, admitted_on, rating, suspended_on)."""
-    return Provider(row[0], row[1], row[2], tuple(Category(name) for name in row[3]), row[4], row[5], row[6])
+    """A row of (uscc, name, home, categories, admitted_on, rating, suspended_on), and quality_listed_on where it is read."""
+    return Provider(row[0], row[1], row[2], tuple(Category(name) for name in row[3]), *row[4:8])
+
+
+def class_rule(row: Sequence[Any]) -> ClassRule:
+    """A row of CLASS_RULE_COLUMNS."""
+    class_id, since, until, home, category, *rest = row
+    return ClassRule(class_id, since, until, home, Category(category) if category else None, *rest)

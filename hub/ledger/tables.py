@@ -78,14 +78,35 @@ class PolicyRow(SQLModel, table=True):
     published_by: str = Field(sa_type=Text)
 
 
+class ReferenceVersionRow(SQLModel, table=True):
+    """How often the reference data of a kind changed: `policy`; `enterprise`, with the negative list; `pool`, with standing and
+    recognition. Triggers count, within the transaction that changes; who has such data in memory compares."""
+
+    __tablename__ = "reference_version"
+
+    kind: str = Field(primary_key=True, sa_type=Text)
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class SweepMarkRow(SQLModel, table=True):
+    """Everything of a kind that was due on or before `until` has been swept; the next sweep begins after it."""
+
+    __tablename__ = "sweep_mark"
+
+    kind: str = Field(primary_key=True, sa_type=Text)
+    until: date
+
+
 class WalletRow(SQLModel, table=True):
-    """Guards the notes and quotas of one enterprise at one issuer: they are read and written under this row's lock."""
+    """Guards the notes and quotas of one enterprise at one issuer: they are read and written under this row's lock. `version` rises
+    with each change of them, so that a process that has them in memory knows whether they are still what it has."""
 
     __tablename__ = "wallet"
 
     issuer: str = Field(primary_key=True, sa_type=Text)
     enterprise: str = Field(primary_key=True, sa_type=Text)
     last_expiry: date
+    version: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
 
 
 class VoucherRow(SQLModel, table=True):
@@ -97,7 +118,8 @@ class VoucherRow(SQLModel, table=True):
         CheckConstraint("available >= 0 AND reserved >= 0 AND redeemed >= 0 AND returned >= 0 AND face > 0", name="voucher_not_negative"),
         CheckConstraint("available + reserved + redeemed + returned = face", name="voucher_adds_up"),
         Index("voucher_wallet", "issuer", "enterprise"),
-        Index("voucher_due", "expires_on", postgresql_where="available > 0"),
+        # On no column that clearing changes, not even in a predicate: its updates then write into no index.
+        Index("voucher_due", "expires_on"),
     )
 
     note_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
@@ -149,10 +171,10 @@ class RedemptionRow(SQLModel, table=True):
     __tablename__ = "redemption"
     __table_args__ = (
         CheckConstraint("subsidy >= 0 AND subsidy <= authorized AND refunded >= 0 AND authorized > 0", name="redemption_amounts"),
-        Index("redemption_ttl", "expires_on", postgresql_where="state = 'AUTHORIZED'"),
-        Index("redemption_window", "issuer", "window_no", "payee", postgresql_where="window_no > 0"),
-        Index("redemption_newest", "authorized_at", "redemption_id"),
+        # On no column that changes, as with notes.
+        Index("redemption_ttl", "expires_on"),
         Index("redemption_provider", "provider"),
+        Index("redemption_enterprise", "enterprise"),
     )
 
     redemption_id: UUID = Field(primary_key=True)
@@ -209,7 +231,7 @@ class JournalRow(SQLModel, table=True):
     __tablename__ = "journal"
     __table_args__ = (
         CheckConstraint("amount > 0 OR (amount = 0 AND quota <> 0)", name="journal_moves_something"),
-        Index("journal_window", "issuer", "window_no", postgresql_where="window_no > 0"),
+        Index("journal_window", "issuer", "window_no", "payee", postgresql_where="window_no > 0"),
         Index("journal_issuer", "issuer", "debit", "credit", postgresql_include=["amount"]),
         Index("journal_redemption", "redemption_id", postgresql_where="redemption_id IS NOT NULL"),
     )

@@ -7,23 +7,31 @@ unique violation aborts the batch, and the committer runs it again on what is th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import orjson
 from psycopg import AsyncConnection
 
 from hub.application.batch import WorkingSet
+from hub.domain.clock import local_date
 from hub.domain.entitlement import expenditure
+from hub.domain.model import WalletKey
 from hub.failpoints import failpoint
 from hub.ledger import rows
-from hub.ledger.arrays import array_literal, text_array
+from hub.ledger.arrays import columns, ints, texts
 from hub.ledger.connection import flush
 
-_WALLET_NEW = "INSERT INTO wallet (issuer, enterprise, last_expiry) SELECT * FROM unnest(%s::text[], %s::text[], %s::date[])"
+_WALLET_NEW = """
+INSERT INTO wallet (issuer, enterprise, last_expiry, version) SELECT * FROM unnest(%s::text[], %s::text[], %s::date[], %s::bigint[])"""
 
 _WALLET_SET = """
-UPDATE wallet AS w SET last_expiry = n.last_expiry FROM unnest(%s::text[], %s::text[], %s::date[]) AS n(issuer, enterprise, last_expiry)
+UPDATE wallet AS w SET last_expiry = n.last_expiry, version = n.version
+FROM unnest(%s::text[], %s::text[], %s::date[], %s::bigint[]) AS n(issuer, enterprise, last_expiry, version)
 WHERE w.issuer = n.issuer AND w.enterprise = n.enterprise"""
+
+# Notes that are past their validity when they are made: the next sweep begins before them again.
+_SWEEP_AGAIN = "UPDATE sweep_mark SET until = least(until, %s) WHERE kind = 'voucher'"
 
 _VOUCHER_NEW = f"""
 INSERT INTO voucher ({rows.VOUCHER_COLUMNS})
@@ -115,53 +123,62 @@ SELECT n.participant_id, n.request_id, n.digest, n.status, n.body, %s
 FROM unnest(%s::text[], %s::uuid[], %s::bytea[], %s::smallint[], %s::bytea[]) AS n(participant_id, request_id, digest, status, body)"""
 
 
-_Statement = tuple[str, Sequence[tuple[object, ...]], list[object]]
-"""SQL, the rows it takes as columns, and what comes before them."""
+_Statement = tuple[str, str, Sequence[tuple[object, ...]], list[object]]
+"""SQL, the kinds of its columns (`arrays.columns`), the rows it takes as columns, and what comes before them."""
 
 
-def _array(items: Iterable[object]) -> str:
+def _array(items: Iterable[int]) -> str:
     """Numbers as an array literal: arrays of arrays do not unnest row by row, so each row's array travels as text."""
-    return "{" + ",".join(map(str, items)) + "}"
+    return ints(items)
 
 
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _columns(table: Sequence[tuple[object, ...]]) -> list[str]:
-    return [array_literal(column) for column in zip(*table, strict=True)]
-
-
 async def write(connection: AsyncConnection[Any], ws: WorkingSet) -> None:
     """Write what `ws` gathered and commit, in one round trip. Raises psycopg errors; then nothing is written."""
     async with connection.pipeline():
-        for statement, table, head in _statements(ws):
+        for statement, kinds, table, head in _statements(ws):
             if table:
-                await connection.execute(statement, [*head, *_columns(table)])
-        await connection.execute("NOTIFY outbox" if ws.events else "SELECT")
+                await connection.execute(statement, [*head, *columns(table, kinds)])
+        late = min((note.expires_on for note in ws.new_notes), default=date.max)
+        if late <= local_date(ws.now):
+            await connection.execute(_SWEEP_AGAIN, (late - timedelta(days=1),))
+        if ws.events:
+            await connection.execute("NOTIFY outbox")
         await flush(connection)
         failpoint("committer.after_write_before_commit")
         await connection.commit()
 
 
 def _statements(ws: WorkingSet) -> Iterable[_Statement]:
-    wallets = ws.wallets
-    yield _WALLET_NEW, [(*key, wallets[key].last_expiry) for key in sorted(ws.new_wallets)], []
-    yield _WALLET_SET, [(*key, wallets[key].last_expiry) for key in sorted(ws.dirty_wallets - ws.new_wallets)], []
+    yield from _wallet_statements(ws)
     yield from _note_statements(ws)
+    wallets = ws.wallets
     quotas = [(*key, year, wallets[key].quota_used.get(year, 0), wallets[key].issued.get(year, 0)) for key, year in sorted(ws.dirty_quotas)]
-    yield _QUOTA_SET, quotas, []
-    yield _ORDER_NEW, [_order(ws, key) for key in sorted(ws.new_orders)], []
-    yield _ORDER_SET, [_order(ws, key) for key in sorted(ws.dirty_orders - ws.new_orders)], []
+    yield _QUOTA_SET, "ttiii", quotas, []
+    yield _ORDER_NEW, "ttttiti", [_order(ws, key) for key in sorted(ws.new_orders)], []
+    yield _ORDER_SET, "ttttiti", [_order(ws, key) for key in sorted(ws.dirty_orders - ws.new_orders)], []
     yield from _invoice_statements(ws)
-    yield _REDEMPTION_NEW, [_new_redemption(ws, key) for key in ws.new_redemptions], []
-    yield _REDEMPTION_SET, [_set_redemption(ws, key) for key in ws.dirty_redemptions if key not in ws.new_redemptions], []
+    yield _REDEMPTION_NEW, "utttttitttiiittiddttttdi", [_new_redemption(ws, key) for key in ws.new_redemptions], []
+    yield _REDEMPTION_SET, "utttiittttdi", [_set_redemption(ws, key) for key in ws.dirty_redemptions if key not in ws.new_redemptions], []
     changed = [ws.applications[key] for key in sorted(ws.dirty_applications)]
-    yield _APPLICATION_SET, [(item.application_id, item.state, item.approved) for item in changed], []
-    yield _JOURNAL, [_journal(entry) for entry in ws.journal], [ws.now]
+    yield _APPLICATION_SET, "uti", [(item.application_id, item.state, item.approved) for item in changed], []
+    yield _JOURNAL, "tttitttttuttiiii", [_journal(entry) for entry in ws.journal], [ws.now]
     records = sorted(ws.records.items())
-    yield _IDEMPOTENCY, [(*key, item.digest, item.outcome.status, item.outcome.body) for key, item in records], [ws.now]
-    yield _OUTBOX, [tuple(item) for item in ws.events], [ws.now]
+    yield _IDEMPOTENCY, "tubib", [(*key, item.digest, item.outcome.status, item.outcome.body) for key, item in records], [ws.now]
+    yield _OUTBOX, "tttb", [tuple(item) for item in ws.events], [ws.now]
+
+
+def _wallet_statements(ws: WorkingSet) -> Iterable[_Statement]:
+    new, known = sorted(ws.new_wallets), sorted(ws.dirty_wallets - ws.new_wallets)
+    yield _WALLET_NEW, "ttdi", [_wallet(ws, key) for key in new], []
+    yield _WALLET_SET, "ttdi", [_wallet(ws, key) for key in known], []
+
+
+def _wallet(ws: WorkingSet, key: WalletKey) -> tuple[object, ...]:
+    return (*key, ws.wallets[key].last_expiry, ws.versions[key])
 
 
 def _note_statements(ws: WorkingSet) -> Iterable[_Statement]:
@@ -173,25 +190,25 @@ def _note_statements(ws: WorkingSet) -> Iterable[_Statement]:
         )
         for n in ws.new_notes
     ]  # fmt: skip
-    yield _VOUCHER_NEW, fresh, []
+    yield _VOUCHER_NEW, "ittt" + "i" * 5 + "ddif", fresh, []
     changed = [
         (n.note_id, n.available, n.reserved, n.redeemed, n.returned, n.counted_year, n.cancelled)
         for n in ws.dirty_notes.values()
         if n.note_id not in new
     ]
-    yield _VOUCHER_SET, changed, []
+    yield _VOUCHER_SET, "iiiiiif", changed, []
 
 
 def _invoice_statements(ws: WorkingSet) -> Iterable[_Statement]:
     freed = sorted(ws.freed_invoices)
-    yield _INVOICE_FREE, [tuple(key) for key in freed], []
-    yield _INVOICE_DROP, sorted({key[:2] for key in freed}), []
+    yield _INVOICE_FREE, "ttt", [tuple(key) for key in freed], []
+    yield _INVOICE_DROP, "tt", sorted({key[:2] for key in freed}), []
     uses = sorted(ws.new_invoice_uses.items())
     # An invoice that lost its last stored use is dropped above, so a new use needs its row again.
     emptied = {key[:2] for key in freed if all((*key[:2], use.issuer) in ws.new_invoice_uses for use in ws.invoices.get(key[:2], ()))}
     new = {key[:2]: use.order_no for key, use in uses if key[:2] not in ws.known_invoices or key[:2] in emptied}
-    yield _INVOICE_NEW, [(*key, order_no) for key, order_no in new.items()], []
-    yield _INVOICE_USE_NEW, [(*key, use.redemption_id) for key, use in uses], []
+    yield _INVOICE_NEW, "ttt", [(*key, order_no) for key, order_no in new.items()], []
+    yield _INVOICE_USE_NEW, "tttu", [(*key, use.redemption_id) for key, use in uses], []
 
 
 def _order(ws: WorkingSet, key: Any) -> tuple[object, ...]:
@@ -206,7 +223,7 @@ def _new_redemption(ws: WorkingSet, key: str) -> tuple[object, ...]:
         r.redemption_id, r.wallet.issuer, r.wallet.enterprise, r.order.provider, r.order.order_no, r.acquirer, r.policy_id,
         r.state.value, _json(rows.lines_out(r.lines)), _array(r.line_refunds), r.authorized, r.subsidy, r.refunded,
         r.payee_kind.value, r.payee, r.quota_year, r.authorized_at, r.expires_on, _array(d.note_id for d in r.draws),
-        text_array(d.voucher_no for d in r.draws), _array(d.amount for d in r.draws), r.invoice_no, r.delivered_on, r.window_no,
+        texts(d.voucher_no for d in r.draws), _array(d.amount for d in r.draws), r.invoice_no, r.delivered_on, r.window_no,
     )  # fmt: skip
 
 
@@ -214,7 +231,7 @@ def _set_redemption(ws: WorkingSet, key: str) -> tuple[object, ...]:
     r = ws.redemptions[key]
     return (
         r.redemption_id, r.state.value, _json(rows.lines_out(r.lines)), _array(r.line_refunds), r.subsidy, r.refunded,
-        _array(d.note_id for d in r.draws), text_array(d.voucher_no for d in r.draws), _array(d.amount for d in r.draws),
+        _array(d.note_id for d in r.draws), texts(d.voucher_no for d in r.draws), _array(d.amount for d in r.draws),
         r.invoice_no, r.delivered_on, r.window_no,
     )  # fmt: skip
 
