@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 _PROVIDER = "registry.provider.uscc"
+_READ_BY_CLEARING = ("class_recognition", "agreement", "quality_listing")
 
 
 def upgrade() -> None:
@@ -56,16 +57,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("provider", "listed_from"),
         schema="registry",
     )
+    # What clearing keeps of the pool is stale from the commit on that changes any of these (revision 0002).
+    for table in _READ_BY_CLEARING:
+        op.execute(
+            f"CREATE CONSTRAINT TRIGGER bump_reference AFTER INSERT OR UPDATE OR DELETE ON registry.{table} "
+            "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION bump_reference('pool')"
+        )
 
 
 def _widen_recognition() -> None:
     """What was entered before keeps no instant: it is not known."""
-    table = {"table_name": "recognition", "schema": "registry"}
-    op.add_column(column=sa.Column("require_agreement", sa.Boolean(), nullable=False, server_default=sa.false()), **table)
-    op.add_column(column=sa.Column("entered_at", sa.DateTime(timezone=True), nullable=True), **table)
-    op.add_column(column=sa.Column("stated_until", sa.Date(), nullable=True), **table)
-    op.add_column(column=sa.Column("ended_by", sa.Text(), nullable=False, server_default=""), **table)
-    op.add_column(column=sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True), **table)
+    for column in (
+        sa.Column("require_agreement", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.Column("entered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stated_until", sa.Date(), nullable=True),
+        sa.Column("ended_by", sa.Text(), nullable=False, server_default=""),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+    ):
+        op.add_column("recognition", column, schema="registry")
     op.create_index("recognition_provider", "recognition", ["provider"], schema="registry")
 
 
