@@ -19,6 +19,7 @@ from registry.admission import asof
 from registry.admission.asof import Moment
 from registry.admission.codec import change_message, provider_message
 from registry.admission.tables import ProviderVersionRow
+from registry.credit.standing import mark_suspended
 from yrd.registry.v1 import registry_pb2 as pb
 
 
@@ -36,7 +37,10 @@ async def get_provider(tx: Transaction, request: pb.GetProviderRequest) -> pb.Ge
         provider = provider if provider and provider.admitted_on <= moment.day else None
     if provider is None:
         return Refusal(RefusalCode.PROVIDER_NOT_FOUND)
-    return pb.GetProviderResponse(provider=provider_message(provider, moment.day if moment else tx.today))
+    at = moment or Moment(tx.today, tx.now)
+    message = provider_message(provider, at.day)
+    await mark_suspended(tx.session, [message], at.day, at.known_at)
+    return pb.GetProviderResponse(provider=message)
 
 
 async def list_providers(tx: Transaction, request: pb.ListProvidersRequest) -> pb.ListProvidersResponse | Refusal:
@@ -53,8 +57,10 @@ async def list_providers(tx: Transaction, request: pb.ListProvidersRequest) -> p
     else:
         found = await asof.page_as_of(tx.session, request.home, page, moment)
     shown, token = page.cut(found, lambda item: [item.uscc])
-    day = moment.day if moment else tx.today
-    return pb.ListProvidersResponse(providers=[provider_message(item, day) for item in shown], next_page_token=token)
+    at = moment or Moment(tx.today, tx.now)
+    messages = [provider_message(item, at.day) for item in shown]
+    await mark_suspended(tx.session, messages, at.day, at.known_at)
+    return pb.ListProvidersResponse(providers=messages, next_page_token=token)
 
 
 def _moment(tx: Transaction, request: pb.GetProviderRequest | pb.ListProvidersRequest, fields: Fields) -> Moment | None:

@@ -12,6 +12,8 @@ from hub.application.enterprises import get_enterprise, register_enterprise
 from hub.codec.outcome import Outcome
 from hub.domain.caller import Caller
 from hub.embedded import EmbeddedPostgres
+from registry.admission.history import get_provider
+from registry.admission.standing import reinstate_provider
 from registry.credit import queries, recording
 from registry.credit.asking import CreditQuestions
 from registry.credit.bucket import Limits
@@ -20,6 +22,7 @@ from tests.support_usecases import COORDINATOR, Desk, credit_code, open_desk, pl
 from yrd.common.v1 import types_pb2
 from yrd.credit.v1 import credit_pb2 as pb
 from yrd.participant.v1 import participant_pb2
+from yrd.registry.v1 import registry_pb2
 
 FIRM, LAB, UNKNOWN = credit_code(1, "91330522"), credit_code(2, "12310104"), credit_code(3, "91340100")
 SHANGHAI, JIANGSU, ZHEJIANG, CHANGXING = "310000", "320000", "330000", "330522"
@@ -112,6 +115,12 @@ async def test_everyone_hears_that_something_changed_and_nothing_else(desk: Desk
     assert FIRM.encode() not in told.message.SerializeToString()
 
 
+async def standing(desk: Desk) -> tuple[int, str]:
+    asked = registry_pb2.GetProviderRequest(uscc=LAB)
+    found = (await desk.ask(get_provider, platform(JIANGSU), asked)).provider
+    return found.standing, found.suspended_on
+
+
 async def test_a_provider_on_record_is_out_of_good_standing_until_the_record_ends(desk: Desk) -> None:
     record = await enter(desk, platform(SHANGHAI), THE_LAB)
     in_force = "SELECT kind, since::text, until::text, reason FROM registry.suspension ORDER BY until NULLS FIRST"
@@ -119,8 +128,12 @@ async def test_a_provider_on_record_is_out_of_good_standing_until_the_record_end
         ("CREDIT", "2026-03-02", None, "虚构服务合同"),
         ("CREDIT", "2026-03-02", "2029-03-02", "虚构服务合同"),
     ]
+    assert await standing(desk) == (registry_pb2.PROVIDER_STANDING_SUSPENDED, "2026-03-02")
+    reinstate = registry_pb2.ReinstateProviderRequest(provider=LAB, reason="越过记录")
+    assert await desk.refused(reinstate_provider, COORDINATOR, reinstate) == ("INVALID_STATE", [])
     desk.advance_to("2026-04-01")
     await desk.do(recording.end_credit, COORDINATOR, pb.EndCreditRequest(record_id=record.record_id, note="信用修复"))
+    assert await standing(desk) == (registry_pb2.PROVIDER_STANDING_GOOD, "")
     assert desk.rows("SELECT DISTINCT until::text, ended_by, ended_reason FROM registry.suspension") == [
         ("2026-04-01", "000000", "信用修复")
     ]
