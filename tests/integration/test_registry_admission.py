@@ -8,10 +8,15 @@ from typing import Any
 
 import psycopg
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
 
 from hub.codec.outcome import refusal_of
 from hub.domain.caller import Caller
 from hub.embedded import EmbeddedPostgres
+from hub.ledger.connection import sqlalchemy_url
+from hub.ledger.migrate import MIGRATIONS, migrate
 from registry.admission.admitting import admit_applicant
 from registry.admission.applying import apply_for_admission, withdraw_application
 from registry.admission.history import get_provider, list_provider_changes
@@ -36,6 +41,7 @@ from tests.fixtures.admission import (
     sha256,
     step,
 )
+from tests.fixtures.postgres import fresh_database
 from tests.support_usecases import COORDINATOR, Desk, codes, open_desk, platform
 from yrd.registry.v1 import admission_pb2 as pb
 from yrd.registry.v1 import registry_pb2
@@ -341,7 +347,7 @@ async def test_criteria_are_published_once_and_superseded_by_date(desk: Desk) ->
         assert (await desk.ask(get_admission_criteria, provider_caller(LAB), request)).criteria.version == version
     before = pb.GetAdmissionCriteriaRequest(division=SHANGHAI, on_date="2025-12-31")
     assert await desk.unanswered(get_admission_criteria, HOME, before) == ("CRITERIA_NOT_FOUND", [])
-    pages = []
+    pages: list[list[str]] = []
     token = ""
     while not pages or token:
         answer = await desk.ask(
@@ -433,16 +439,17 @@ async def test_wrong_steps_decisions_objections_and_ids(desk: Desk) -> None:
     for made, fields in wrong:
         request = pb.RecordReviewStepRequest(application_id=application_id, step=made)
         assert await desk.refused(record_review_step, HOME, request) == ("INVALID_ARGUMENT", fields)
-    for use_case, request in (
+    unknown: list[tuple[Any, Any]] = [
         (withdraw_application, pb.WithdrawApplicationRequest(application_id=nobody, reason="x")),
         (record_review_step, pb.RecordReviewStepRequest(application_id=nobody, step=formal())),
         (decide_review, pb.DecideReviewRequest(application_id=nobody, reason="x")),
         (raise_objection, pb.RaiseObjectionRequest(application_id=nobody, reason="x")),
         (admit_applicant, pb.AdmitApplicantRequest(application_id=nobody)),
-    ):
-        assert await desk.refused(use_case, HOME, request) == ("APPLICATION_NOT_FOUND", [])
-        request.application_id = request.request_id = ""
-        assert (await desk.refused(use_case, HOME, request))[1][-1:] == ["application_id"]
+    ]
+    for use_case, asked in unknown:
+        assert await desk.refused(use_case, HOME, asked) == ("APPLICATION_NOT_FOUND", [])
+        asked.application_id = asked.request_id = ""
+        assert (await desk.refused(use_case, HOME, asked))[1][-1:] == ["application_id"]
     resolve = pb.ResolveObjectionRequest(objection_id=nobody, outcome=pb.OBJECTION_OUTCOME_UPHELD, resolution="x")
     assert await desk.refused(resolve_objection, HOME, resolve) == ("OBJECTION_NOT_FOUND", [])
     empty = pb.ResolveObjectionRequest()
@@ -451,6 +458,42 @@ async def test_wrong_steps_decisions_objections_and_ids(desk: Desk) -> None:
     assert await desk.refused(raise_objection, HOME, unreasoned) == ("INVALID_ARGUMENT", ["reason", "evidence_sha256[0]"])
     early = pb.RaiseObjectionRequest(application_id=application_id, reason="x")
     assert await desk.refused(raise_objection, COORDINATOR, early) == ("INVALID_STATE", [])
+
+
+async def test_what_was_known_before_there_was_a_history_is_kept_in_it(postgres_server: EmbeddedPostgres) -> None:
+    with fresh_database(postgres_server) as uri:
+        engine = create_engine(sqlalchemy_url(uri))
+        with engine.begin() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(MIGRATIONS))
+            config.set_main_option("path_separator", "os")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0002")
+        engine.dispose()
+        with psycopg.connect(uri, autocommit=True) as database:
+            database.execute(
+                "INSERT INTO registry.provider (uscc, name, home, categories, admitted_on, rating, admitted_at, admitted_by) VALUES "
+                "(%s, '检测中心', '310000', '{RESEARCH}', '2025-01-01', 0, '2026-02-01T01:00:00Z', '310000')",
+                [LAB],
+            )
+            database.execute(
+                "INSERT INTO registry.suspension (provider, since, until, reason, entered_by, ended_by, ended_reason) VALUES "
+                "(%s, '2026-02-03', '2026-02-05', '复核', '310000', '000000', '已整改'), "
+                "(%s, '2026-02-10', NULL, '再查', '310000', '', '')",
+                [LAB, LAB],
+            )
+        migrate(uri)
+        desk = Desk(uri)
+        try:
+            seen = {}
+            for day in ("2024-12-31", "2025-01-01", "2026-02-03", "2026-02-05", "2026-02-10"):
+                request = registry_pb2.GetProviderRequest(uscc=LAB, as_of=day)
+                outcome = await desk.work.query(get_provider, HOME, request)
+                seen[day] = registry_pb2.GetProviderResponse.FromString(outcome.body).provider.standing if outcome.ok else None
+        finally:
+            await desk.work.close()
+        good, suspended = registry_pb2.PROVIDER_STANDING_GOOD, registry_pb2.PROVIDER_STANDING_SUSPENDED
+        assert list(seen.values()) == [None, good, suspended, good, suspended]
 
 
 @pytest.mark.parametrize("table", ["provider_version", "admission_event"])

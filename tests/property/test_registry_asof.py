@@ -153,7 +153,8 @@ async def _pool(desk: Desk, **moment: Any) -> dict[str, tuple[Any, ...]]:
 
 async def _check(desk: Desk, naive: Naive, day: date, step: int) -> None:
     """Ask for a day, as known after a step or now, the whole pool and one by one."""
-    days, moment = naive.days, {"as_of": day.isoformat()}
+    days = naive.days
+    moment: dict[str, Any] = {"as_of": day.isoformat()}
     if naive.known and step >= 0:
         instant, days = naive.known[step % len(naive.known)]
         moment["known_at"] = Timestamp()
