@@ -43,7 +43,7 @@ bench: setup ## Benchmarks, with the machine's own ceilings beside them; ARGS='-
 
 MINUTES := 10
 .PHONY: soak
-soak: setup ## Crash matrix, fuzzing, linearizability and properties over and over from fresh seeds; MINUTES=n, 10 unless told
+soak: setup ## Crash matrix, fuzzing, linearizability, properties, hub beside model, over and over from fresh seeds; MINUTES=n, 10 unless told
 	$(BIN)/python tools/soak.py $(MINUTES)
 
 .PHONY: check

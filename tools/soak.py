@@ -1,6 +1,7 @@
 """Runs the proofs of the clearing core over and over, each time from another seed, for some minutes: `python tools/soak.py 30`.
 
-Crash matrix, disturbances, full disk, fuzzing, linearizability and properties. Stops at the first failure and says how to repeat it.
+Crash matrix, deadlines, disturbances, full disk, fuzzing, linearizability, properties, and the live hub beside its model. Stops at the
+first failure and says how to repeat it.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SUITES = (
     "tests/integration/test_crash_matrix.py",
+    "tests/integration/test_deadlines.py",
     "tests/integration/test_disturbances.py",
     "tests/integration/test_disk_full.py",
     "tests/integration/test_fuzz.py",
     "tests/integration/test_linearizability.py",
     "tests/property",
 )
-LONG = {"YRD_FUZZ_EXAMPLES": "300", "YRD_ROUNDS": "60"}
+LONG = {"YRD_FUZZ_EXAMPLES": "300", "YRD_ROUNDS": "60", "YRD_LIVE_EXAMPLES": "300", "YRD_LIVE_MUTANTS": "9", "YRD_CRASH_LANES_APART": "1"}
 
 
 def main() -> int:

@@ -16,7 +16,8 @@ R = TypeVar("R")
 
 _PREFIX = "REFUSAL_CODE_"
 _NAMES = frozenset(refusal_pb2.RefusalCode.keys())
-_DETAILS_KEY = "grpc-status-details-bin"
+DETAILS_KEY = "grpc-status-details-bin"
+"""Where the hub's own words about a failed call are; what gRPC itself ends has none."""
 # What a status means where the hub had no chance to attach a refusal: transport, proxies, gRPC's own limits.
 _BARE_STATUS = {
     grpc.StatusCode.UNAVAILABLE: "UNAVAILABLE",
@@ -109,7 +110,7 @@ def _details(error: grpc.aio.AioRpcError) -> tuple[error_details_pb2.ErrorInfo, 
 
 def _status(error: grpc.aio.AioRpcError) -> status_pb2.Status:
     for key, value in error.trailing_metadata() or ():
-        if key == _DETAILS_KEY and isinstance(value, bytes):
+        if key == DETAILS_KEY and isinstance(value, bytes):
             return status_pb2.Status.FromString(value)
     return status_pb2.Status()
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import grpc
 import httpx
 
-from hub.client.result import CallResult, HubRefused, from_error, item_result, refused
+from hub.client.result import DETAILS_KEY, CallResult, HubRefused, from_error, item_result, refused
 from hub.client.retrying import RetryPolicy
 from hub.client.tokens import TokenRefused
 from yrd.clearing.v1 import clearing_pb2 as pb
@@ -59,8 +59,16 @@ class _Persistence:
         await self._sleep(self._retry.pause_seconds(self._breaks, result.retry_after_seconds))
 
 
+_BROKEN = frozenset((grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED))
+
+
 def _result(error: Exception | None) -> CallResult[Any]:
     if isinstance(error, grpc.aio.AioRpcError):
+        # A stream that ends while this side writes may end here as INTERNAL, UNKNOWN or CANCELLED, whatever the hub said: grpc.aio gives
+        # the failed write precedence. What the hub itself ends has its own details; without them nobody knows what became of the commands.
+        if error.code() in _BROKEN and not any(key == DETAILS_KEY for key, _ in error.trailing_metadata() or ()):
+            text = f"the stream broke: {error.code().name} {error.details() or ''}".rstrip()
+            return refused("UNAVAILABLE", text, text, grpc.StatusCode.UNAVAILABLE)
         return from_error(error)
     if isinstance(error, TokenRefused):
         return refused(error.code, error.en, error.zh, grpc.StatusCode.UNAUTHENTICATED, error.metadata)

@@ -47,11 +47,14 @@ _Streaming = Callable[[Any, Any], AsyncIterator[bytes]]
 class Pipeline(grpc.GenericRpcHandler):
     """Serves every method of the dispatcher."""
 
-    def __init__(self, dispatcher: Dispatcher, guard: Guard, *, message_bytes_max: int, metrics: RpcMetrics) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, guard: Guard, *, message_bytes_max: int, metrics: RpcMetrics, streams_max: int = STREAMS_MAX
+    ) -> None:
         self._dispatcher = dispatcher
         self._guard = guard
         self._message_bytes_max = message_bytes_max
         self._metrics = metrics
+        self._streams_max = streams_max
         self._in_flight = 0
         self._streams = 0
         rules = access_rules()
@@ -101,7 +104,7 @@ class Pipeline(grpc.GenericRpcHandler):
         return call
 
     async def _answers(self, stream: Stream, access: Access, requests: Any, context: Any) -> AsyncIterator[Outcome]:
-        if self._streams > STREAMS_MAX:
+        if self._streams > self._streams_max:
             yield refused(Refusal(RefusalCode.OVERLOADED))
             return
         session = GrpcSession(self._guard, access, requests, context, self._message_bytes_max)

@@ -15,7 +15,8 @@ from tests.fixtures import delta
 from tests.fixtures import messaging as exchange
 from tests.fixtures.forked import DOORS, ForkedHub, Ground
 from tests.fixtures.hub import RunningHub
-from tests.fixtures.seeds import SEED
+from tests.fixtures.lanes import LANES
+from tests.fixtures.seeds import CRASH_LANES_APART, SEED
 from tests.fixtures.told import last_states, told
 from tests.fixtures.traffic import Traffic
 from tests.support_usecases import credit_code
@@ -25,6 +26,8 @@ from yrd.participant.v1 import participant_pb2
 
 # Far enough into the stream that there are answers to be lost.
 _HITS = {"committer": 15, "unitofwork": 4, "relay": 3}
+# All lanes at once, so that what one leaves half-done another meets; and in long runs each by itself.
+_LANES = [tuple(LANES), *([(lane,) for lane in LANES] if CRASH_LANES_APART else [])]
 _COMMANDS = 40
 _AFTERWARDS = 40
 
@@ -35,7 +38,7 @@ class Stream(Traffic):
     async def _work(self, number: int) -> None:
         enterprise = delta.firm(credit_code(1_000 + number, "91330522"), delta.CHANGXING)
         register = participant_pb2.RegisterEnterpriseRequest(request_id=delta.request_id(), enterprise=enterprise)
-        await self._ask(delta.CHANGXING, f"{delta.ENTERPRISES}.RegisterEnterprise", register)
+        await self.ask(delta.CHANGXING, f"{delta.ENTERPRISES}.RegisterEnterprise", register)
         await super()._work(number)
 
     def firms(self) -> set[str]:
@@ -49,12 +52,13 @@ def _places(*parts: str) -> list[str]:
     return [place for place in PLACES if place.partition(".")[0] in parts]
 
 
+@pytest.mark.parametrize("lanes", _LANES, ids="+".join)
 @pytest.mark.parametrize("place", _places("committer", "unitofwork", "relay"))
-async def test_killed_under_traffic(place: str, ground: Ground) -> None:
+async def test_killed_under_traffic(place: str, lanes: tuple[str, ...], ground: Ground) -> None:
     with ground.database() as uri:
         armed = json.dumps({place: f"kill:{_HITS[place.partition('.')[0]]}"})
         async with ground.hub(uri, *DOORS, "relay", FAILPOINTS=armed) as hub:
-            stream = Stream(hub, ground.wallets, SEED)
+            stream = Stream(hub, ground.wallets, SEED, lanes=lanes)
             async with stream.flowing():
                 await _killed_and_restarted(hub)
                 await stream.nothing_lost()

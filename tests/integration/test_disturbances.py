@@ -100,12 +100,12 @@ class _Overtaken(Traffic):
     async def _work(self, number: int) -> None:
         dice = random.Random(f"{SEED}/{number}")
         while not self._stopping:
-            wallet, lab = dice.choice(self._wallets), dice.choice(list(delta.LABS))
+            wallet, lab = dice.choice(self.wallets), dice.choice(list(delta.LABS))
             order_no = f"HT-{number}-{dice.randrange(10**9)}"
             if dice.random() < 0.2:
-                await self._ask(wallet.issuer, f"{delta.VOUCHERS}.IssueVouchers", delta.issue(wallet.issuer, wallet.enterprise, 100_000))
+                await self.ask(wallet.issuer, f"{delta.VOUCHERS}.IssueVouchers", delta.issue(wallet.issuer, wallet.enterprise, 100_000))
             request = delta.authorize(wallet.issuer, wallet.enterprise, lab, order_no, 50_000)
-            answer = await self._ask(delta.LABS[lab], f"{delta.CLEARING}.Authorize", request)
+            answer = await self.ask(delta.LABS[lab], f"{delta.CLEARING}.Authorize", request)
             if answer.ok:
                 key = answer.read(clearing_pb2.AuthorizeResponse).redemption.redemption_id
                 await self._finish(dice, delta.LABS[lab], key)
@@ -113,9 +113,9 @@ class _Overtaken(Traffic):
     async def _finish(self, dice: random.Random, home: str, key: str) -> None:
         fate = dice.random()
         if fate < 0.6:
-            await self._ask(home, f"{delta.CLEARING}.Capture", delta.capture(key, f"FP-{key}"))
+            await self.ask(home, f"{delta.CLEARING}.Capture", delta.capture(key, f"FP-{key}"))
         elif fate < 0.8:
-            await self._ask(home, f"{delta.CLEARING}.Void", clearing_pb2.VoidRequest(request_id=delta.request_id(), redemption_id=key))
+            await self.ask(home, f"{delta.CLEARING}.Void", clearing_pb2.VoidRequest(request_id=delta.request_id(), redemption_id=key))
 
     def codes(self) -> set[str]:
         """Return the codes of all answers, empty for an approval."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 _QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
@@ -10,3 +10,9 @@ settings.register_profile("ci", max_examples=200, deadline=None, derandomize=Fal
 
 PROFILE = settings.get_profile("ci")
 MACHINE = settings(PROFILE, stateful_step_count=30)
+
+
+def live(examples: int, steps: int) -> settings:
+    """Return settings of runs against a real hub, where an example costs half a second: no explanations, which cost hundreds of them."""
+    phases = [phase for phase in Phase if phase is not Phase.explain]
+    return settings(PROFILE, max_examples=examples, stateful_step_count=steps, database=None, phases=phases, report_multiple_bugs=False)
