@@ -11,7 +11,7 @@ from hub.codec.fields import Fields
 from hub.domain.policy import Category
 from registry.catalogue.codec import MODEL_OUT
 from registry.catalogue.domain import PriceModel
-from registry.search.domain import Field, PartKind
+from registry.search.domain import Field, Part, PartKind, in_words
 from registry.search.finding import Asked, Found, Hit
 from registry.search.places import distance_km, prefecture_of
 from yrd.registry.v1 import catalogue_pb2
@@ -71,18 +71,7 @@ def hit_message(hit: Hit, shown: Sequence[Any]) -> pb.SearchHit:
         recognized=bool(hit.around.recognized),
         distance_km=hit.around.km or 0,
         score=hit.points,
-        parts=[
-            pb.ScorePart(
-                kind=_PART_OUT[part.kind],
-                points=part.points,
-                word=part.word,
-                found=part.found,
-                field=_FIELD_OUT[part.field] if part.field else pb.HIT_FIELD_UNSPECIFIED,
-                zh=part.zh,
-                en=part.en,
-            )
-            for part in hit.parts
-        ],
+        parts=[_part_message(part) for part in hit.parts],
     )
     if doc_id > 0:
         message.category = enums.CATEGORY_OUT[Category(categories[0])]
@@ -90,6 +79,12 @@ def hit_message(hit: Hit, shown: Sequence[Any]) -> pb.SearchHit:
             catalogue_pb2.EntryPrice(model=MODEL_OUT[PriceModel(price_model)], unit=unit, from_fen=price_from or 0, to_fen=price_to or 0)
         )
     return message
+
+
+def _part_message(part: Part) -> pb.ScorePart:
+    zh, en = in_words(part)
+    field = _FIELD_OUT[part.field] if part.field else pb.HIT_FIELD_UNSPECIFIED
+    return pb.ScorePart(kind=_PART_OUT[part.kind], points=part.points, word=part.word, found=part.found, field=field, zh=zh, en=en)
 
 
 def facet_messages(counts: Iterable[tuple[str, str, tuple[str, ...], int, int]]) -> list[pb.Facet]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from registry.search.lexemes import is_word, lexemes_of
+from registry.search.lexemes import is_word, lexemes_of, tags
 from registry.search.text import fold, is_han, terms
 
 PROVIDER_KIND = "PROVIDER"
@@ -66,16 +67,29 @@ class Document:
 def document_of(source: Source) -> Document:
     """Return the document of a source."""
     about = " ".join((source.provider_name, *(CATEGORY_WORDS[category] for category in source.categories)))
-    folded = [fold(_clean(text)) for text in (source.name, "\n".join(source.keywords), about, source.description)]
-    lexemes = lexemes_of(folded, source.division, source.categories, source.kind)
-    name, keywords, provider, description = (searchable(text) for text in folded)
+    read = (
+        _read(source.name, True),
+        _read("\n".join(source.keywords), True),
+        _read_again(about),
+        _read(source.description, False),
+    )
+    lexemes = lexemes_of([found for _, found in read], tags(source.division, source.categories, source.kind, source.rating))
+    name, keywords, provider, description = (text for text, _ in read)
     return Document(source, band_of(source.price_from), lexemes, (name, keywords, provider, description))
 
 
-def searchable(folded: str) -> str:
-    """Return a folded text with its Latin words and numbers set apart below it, each as it is looked for."""
-    latin = sorted(term for term in terms(folded, thorough=False) if not is_han(term))
-    return f"{folded}\n {' '.join(latin)} " if latin else folded
+def _read(text: str, thorough: bool) -> tuple[str, list[str]]:
+    """Return a text as hits are judged by it, and its terms. Its Latin words and numbers stand below it, each as it is looked for."""
+    folded = fold(text.replace("\x00", " ").replace("\n", " "))
+    found = sorted(terms(folded, thorough=thorough))
+    latin = [term for term in found if not is_han(term)]
+    return f"{folded}\n {' '.join(latin)} " if latin else folded, found
+
+
+@lru_cache(4_096)
+def _read_again(text: str) -> tuple[str, list[str]]:
+    """Read a text that many documents share."""
+    return _read(text, False)
 
 
 def band_of(price_from: int | None) -> int:
@@ -88,7 +102,3 @@ def band_of(price_from: int | None) -> int:
 def correctable(words: Sequence[str]) -> list[str]:
     """Return the words that a mistyped query is corrected to: of two to six characters, or of four letters and more."""
     return [word for word in words if (2 <= len(word) <= 6 if is_han(word) else len(word) >= 4 and not word.isdigit())]
-
-
-def _clean(text: str) -> str:
-    return text.replace("\x00", " ").replace("\n", " ") if text else ""

@@ -74,15 +74,15 @@ class PartKind(StrEnum):
 
 
 class Part(NamedTuple):
-    """One part of a score."""
+    """One part of a score. `value` is the percentage of a name matched, the rating in hundredths, or kilometres."""
 
     kind: PartKind
     points: int
-    zh: str
-    en: str
     word: str = ""
     found: str = ""
     field: Field | None = None
+    value: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,67 +198,79 @@ def total(parts: Iterable[Part]) -> int:
 
 def _word_parts(words: Sequence[Word], weights: Sequence[float], texts: Texts) -> list[Part]:
     whole = sum(weights)
+    fields = texts.fields()
     parts: list[Part] = []
+    everything = "\n".join(text for _, text in fields)
     for word, weigh in zip(words, weights, strict=True):
-        best = max(_finds(word, texts), default=None)
-        if best is None:
-            continue
-        share, _, field, variant = best
-        points = round(TEXT_POINTS * weigh / whole * share)
-        zh, en = FIELD_WORDS[field]
-        how_zh, how_en = ("", "") if variant.share == 1.0 else (f"(按“{variant.text}”)", f" (as “{variant.text}”)")
-        parts.append(
-            Part(
-                PartKind.WORD,
-                points,
-                f"“{word.text}”{how_zh}见于{zh},计 {points} 分",
-                f"“{word.text}”{how_en} in {en}: {points} points",
-                word.text,
-                variant.text,
-                field,
-            )
-        )
+        best, share = _best(word, fields, everything)
+        if best is not None:
+            points = round(TEXT_POINTS * weigh / whole * share)
+            parts.append(Part(PartKind.WORD, points, word.text, best[1].text, best[0]))
     return parts
 
 
-def _finds(word: Word, texts: Texts) -> Iterable[tuple[float, int, Field, Variant]]:
-    for number, variant in enumerate(word.variants):
-        for field, text in texts.fields():
-            if all(_has(text, term) for term in variant.terms):
-                yield FIELD_SHARE[field] * variant.share, -number, field, variant
+def _best(word: Word, fields: tuple[tuple[Field, str], ...], everything: str) -> tuple[tuple[Field, Variant] | None, float]:
+    """Return the field and variant that a word counts most by, and its share of the word's points."""
+    best, most = None, 0.0
+    for variant in word.variants:
+        if not _has(everything, variant.terms[0]):
+            continue
+        for field, text in fields:
+            share = FIELD_SHARE[field] * variant.share
+            if share <= most:
                 break
+            if all(_has(text, term) for term in variant.terms):
+                best, most = (field, variant), share
+                break
+    return best, most
 
 
 def _has(text: str, term: str) -> bool:
     """Say whether a folded text has a term. Latin words count only as a whole, or from their beginning (`jsm7900*`)."""
-    if is_han(term):
+    if not term.isascii():
         return term in text
     return f" {term[:-1]}" in text if term.endswith("*") else f" {term} " in text
 
 
 def _name_part(query: str, name: str, covered: int) -> Part | None:
-    """Judge the name as a whole: it is the query, it holds the query, or how much of it the words cover."""
+    """Judge the name as a whole: it holds the query, and how much of it the words cover."""
     bare = squeeze(name.partition("\n")[0])
     if not query or not bare or not covered:
         return None
     dense = min(1.0, covered / len(bare))
-    points = round((NAME_POINTS - WHOLE_NAME_POINTS) * dense + (WHOLE_NAME_POINTS * (0.5 + dense / 2) if query in bare else 0))
-    return Part(
-        PartKind.NAME,
-        points,
-        f"名称{'含完整查询词,' if query in bare else ''}匹配程度 {round(dense * 100)}%,计 {points} 分",
-        f"the name {'holds the whole query and ' if query in bare else ''}matches by {round(dense * 100)} %: {points} points",
-    )
+    holds = query in bare
+    points = (NAME_POINTS - WHOLE_NAME_POINTS) * dense + (WHOLE_NAME_POINTS * (0.5 + dense / 2) if holds else 0)
+    return Part(PartKind.NAME, round(points), value=round(dense * 100), whole=holds)
 
 
 def _circumstances(around: Circumstances) -> Iterable[Part]:
     if around.rating:
-        points = round(RATING_POINTS * around.rating / 500)
-        rated = f"{around.rating / 100:.2f}"
-        yield Part(PartKind.RATING, points, f"机构评级 {rated},计 {points} 分", f"provider rated {rated}: {points} points")
+        yield Part(PartKind.RATING, round(RATING_POINTS * around.rating / 500), value=around.rating)
     if around.recognized:
-        points = RECOGNIZED_POINTS
-        yield Part(PartKind.RECOGNIZED, points, f"发券地认可该机构,计 {points} 分", f"the issuer recognises the provider: {points} points")
+        yield Part(PartKind.RECOGNIZED, RECOGNIZED_POINTS)
     if around.km is not None:
-        points = round(DISTANCE_POINTS / (1 + around.km / DISTANCE_HALF_KM))
-        yield Part(PartKind.DISTANCE, points, f"相距约 {around.km} 公里,计 {points} 分", f"about {around.km} km away: {points} points")
+        yield Part(PartKind.DISTANCE, round(DISTANCE_POINTS / (1 + around.km / DISTANCE_HALF_KM)), value=around.km)
+
+
+def in_words(part: Part) -> tuple[str, str]:
+    """Return a part in Chinese and in English."""
+    zh, en = _said(part)
+    return f"{zh},计 {part.points} 分", f"{en}: {part.points} points"
+
+
+def _said(part: Part) -> tuple[str, str]:
+    match part.kind:
+        case PartKind.WORD:
+            assert part.field is not None
+            zh, en = FIELD_WORDS[part.field]
+            as_zh, as_en = ("", "") if part.found == part.word else (f"(按“{part.found}”)", f" (as “{part.found}”)")
+            return f"“{part.word}”{as_zh}见于{zh}", f"“{part.word}”{as_en} in {en}"
+        case PartKind.NAME:
+            holds_zh, holds_en = ("含完整查询词,", "holds the whole query and ") if part.whole else ("", "")
+            return f"名称{holds_zh}匹配程度 {part.value}%", f"the name {holds_en}matches by {part.value} %"
+        case PartKind.RATING:
+            return f"机构评级 {part.value / 100:.2f}", f"provider rated {part.value / 100:.2f}"
+        case PartKind.RECOGNIZED:
+            return "发券地认可该机构", "the issuer recognises the provider"
+        case PartKind.DISTANCE:
+            return f"相距约 {part.value} 公里", f"about {part.value} km away"

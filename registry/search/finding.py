@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -31,6 +31,7 @@ from registry.search.store import Judged, Matches, Wanted
 from registry.search.text import fold, squeeze
 
 _EVERYONE = 1_000_000
+_HIGH = lexemes.quoted(lexemes.HIGH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,31 +140,48 @@ async def _correct(
 async def _matches(
     session: AsyncSession, found: Found, documents: dict[str, int], asked: Asked, narrowed: Sequence[str] | None, today: date
 ) -> Matches:
-    count = documents.get("", 0)
-    if found.mode == "SOME":
-        words = telling(found.words, documents, count)
-        query = lexemes.any_of(words)
-    else:
-        query = lexemes.all_of(found.words)
+    some = found.mode == "SOME"
+    words = telling(found.words, documents, documents.get("", 0)) if some else found.words
+    query = lexemes.any_of(words) if some else lexemes.all_of(words)
     if found.words and not query:
         return Matches()
-    coarse = []
-    for word in found.words:
-        points = weight(frequency(word, documents), count)
-        coarse.append((lexemes.word_query(word, "="), points))
-        if found.mode == "SOME":
-            coarse.append((lexemes.word_query(word), points))
     near = list(places.within(asked.near, asked.km)) if asked.near and asked.km else None
+    filters = lexemes.filter_query(asked.division, asked.category, asked.kind, near)
     wanted = Wanted(
-        lexemes.joined(query, lexemes.filter_query(asked.division, asked.category, asked.kind, near)),
-        coarse,
+        lexemes.joined(query, filters),
+        _coarse(found, documents),
         asked.price_from,
         asked.price_to,
         asked.min_rating,
         narrowed,
         asked.facets,
     )
-    return await store.matches(session, wanted, today)
+    matches = await store.matches(session, wanted, today)
+    if matches.capped:
+        promising = [lexemes.any_two_of(words)] if some else [lexemes.joined(lexemes.named(words), _HIGH), lexemes.named(words)]
+        await _choose(session, matches, wanted, [lexemes.joined(each, filters) for each in promising if each], today)
+    return matches
+
+
+def _coarse(found: Found, documents: dict[str, int]) -> list[tuple[str, float]]:
+    coarse = []
+    for word in found.words:
+        points = weight(frequency(word, documents), documents.get("", 0))
+        coarse.append((lexemes.word_query(word, "="), points))
+        if found.mode == "SOME":
+            coarse.append((lexemes.word_query(word), points))
+    return coarse
+
+
+async def _choose(session: AsyncSession, matches: Matches, wanted: Wanted, promising: Sequence[str], today: date) -> None:
+    """Of more matches than are looked at, judge those first that promise most: words in the name, and there the best rated."""
+    chosen: list[int] = []
+    for query in promising:
+        found = await store.matches(session, replace(wanted, query=query, facets=False), today)
+        chosen.extend(found.documents)
+        if len(found.documents) >= store.JUDGED_MAX:
+            break
+    matches.documents = list(dict.fromkeys([*chosen, *matches.documents]))[: store.JUDGED_MAX]
 
 
 async def _narrowed(session: AsyncSession, asked: Asked, today: date) -> Sequence[str] | None:

@@ -1,42 +1,42 @@
 """The lexemes of a document and the queries for them. Beside words, a document has lexemes for what is filtered by, so that the index alone
-answers: `=word` a word of the name, `@31` a division by its digits, `!310000` exactly that division, `#` a category, `%` a kind. No word
-begins with these signs."""
+answers: `=word` a word of the name, `@31` a division by its digits, `!310000` exactly that division, `#` a category, `%` a kind, `*high` a
+provider rated 4.50 or better. No word begins with these signs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 from hub.application.within import stem
 from registry.search.domain import Word
 from registry.search.places import places
-from registry.search.text import terms
+
+HIGH = "*high"
+HIGH_RATING = 450
 
 LEXEMES_MAX = 2_000
 """Words beyond this many are left out of a document: its name comes first."""
 
 
-def lexemes_of(texts: Sequence[str], division: str, categories: Iterable[str], kind: str) -> list[str]:
-    """Return the lexemes of a document; `texts` are its folded fields, name and keywords first."""
-    name, keywords, *rest = texts
-    named = terms(name, thorough=True)
-    found = dict.fromkeys(tags(division, categories, kind))
-    found.update(dict.fromkeys(f"={term}" for term in sorted(named)))
-    found.update(dict.fromkeys(sorted(named)))
-    found.update(dict.fromkeys(sorted(terms(keywords, thorough=True))))
-    for text in rest:
-        found.update(dict.fromkeys(sorted(terms(text, thorough=False))))
+def lexemes_of(words: Sequence[Iterable[str]], tagged: Iterable[str]) -> list[str]:
+    """Return the lexemes of a document; `words` are the terms of its fields, those of its name first."""
+    found = dict.fromkeys(tagged)
+    found.update(dict.fromkeys(f"={term}" for term in words[0]))
+    for terms in words:
+        found.update(dict.fromkeys(terms))
     return list(found)[:LEXEMES_MAX]
 
 
-def tags(division: str, categories: Iterable[str], kind: str) -> list[str]:
+def tags(division: str, categories: Iterable[str], kind: str, rating: int) -> list[str]:
     """Return the lexemes that filters look for."""
-    levels = dict.fromkeys((division[:2], division[:4], division) if not division.endswith("0000") else (division[:2],))
-    return [*(f"@{digits}" for digits in levels), f"!{division}", *(f"#{category}" for category in categories), f"%{kind}"]
+    levels = [division[:2]] if division.endswith("0000") else list(dict.fromkeys((division[:2], division[:4], division)))
+    high = [HIGH] if rating >= HIGH_RATING else []
+    return [*(f"@{digits}" for digits in levels), f"!{division}", *(f"#{category}" for category in categories), f"%{kind}", *high]
 
 
 def is_word(lexeme: str) -> bool:
     """Say whether a lexeme is a word, not a tag."""
-    return lexeme[0] not in "=@!#%"
+    return lexeme[0] not in "=@!#%*"
 
 
 def word_query(word: Word, tag: str = "") -> str:
@@ -47,6 +47,17 @@ def word_query(word: Word, tag: str = "") -> str:
 def all_of(words: Iterable[Word]) -> str:
     """Return the tsquery of all words."""
     return _all(word_query(word) for word in words)
+
+
+def named(words: Iterable[Word]) -> str:
+    """Return the tsquery of all words in the name."""
+    return _all(word_query(word, "=") for word in words)
+
+
+def any_two_of(words: Sequence[Word]) -> str:
+    """Return the tsquery of any two words."""
+    queries = [word_query(word) for word in words]
+    return _any(_all(pair) for pair in combinations(queries, 2))
 
 
 def any_of(words: Iterable[Word]) -> str:

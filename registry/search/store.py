@@ -14,9 +14,9 @@ from registry.search import correcting
 from registry.search.correcting import Known
 from registry.search.domain import Texts
 
-COUNTED_MAX = 20_000
-"""Matches counted and chosen from; of more, those that were indexed first."""
-JUDGED_MAX = 400
+COUNTED_MAX = 5_000
+"""Matches counted and chosen from in one statement."""
+JUDGED_MAX = 300
 """Matches judged in full: those with most words in the name, then the best rated."""
 
 _SUSPENDED = """

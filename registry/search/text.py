@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +46,7 @@ def squeeze(folded: str) -> str:
     return _NOT_TEXT.sub("", folded)
 
 
+@lru_cache(1 << 16)
 def is_han(text: str) -> bool:
     """Say whether a word is written in Chinese characters, in whole or in part."""
     return _IS_HAN.search(text) is not None
@@ -67,6 +68,7 @@ def tokens(folded: str) -> Iterator[Token]:
             yield Token(run[:WORD_CHARS_MAX])
 
 
+@lru_cache(1 << 16)
 def pieces(word: str) -> tuple[str, ...]:
     """Return the shorter words that a word is made of, nothing where there are none: `塑料` and `薄膜`, or `jsm` and `7900f`."""
     if is_han(word):
@@ -77,6 +79,12 @@ def pieces(word: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(parts)) if len(parts) > 1 else ()
 
 
+@lru_cache(1 << 16)
+def inner(word: str) -> tuple[str, ...]:
+    """Return every word of the dictionary within a word: of `场发射扫描电镜` also `扫描电镜`."""
+    return tuple(dict.fromkeys(part for part in cutter().cut_all(word) if len(part) > 1)) if len(word) > 2 else ()
+
+
 def pairs(word: str) -> tuple[str, ...]:
     """Return the pairs of neighbouring characters of a word of Chinese."""
     return tuple(dict.fromkeys(word[i : i + 2] for i in range(len(word) - 1)))
@@ -85,25 +93,33 @@ def pairs(word: str) -> tuple[str, ...]:
 def terms(folded: str, *, thorough: bool) -> set[str]:
     """Return what is indexed of a folded text. `thorough` indexes all pairs of characters, otherwise only those around unknown words."""
     found: set[str] = set()
-    for token in tokens(folded):
-        if is_han(token.text):
-            found.add(token.text)
-            found.update(pieces(token.text))
-        else:
-            found.add(squeeze(token.text))
-            found.update(_PARTS.findall(token.text))
-            found.update(squeeze(part) for part in _JOINTS.split(token.text))
+    mixed = _mixed()
+    if mixed is not None and not folded.isascii():
+        for term in mixed.findall(folded):
+            found.add(term)
+            found.update(inner(term))
     for run in _RUN.findall(folded):
-        if is_han(run):
-            found.update(pairs(run) if thorough else _loose_pairs(run))
+        if not is_han(run):
+            found.update(_latin(run[:WORD_CHARS_MAX]))
+            continue
+        words = cutter().cut(run, False)
+        found.update(words)
+        for word in words:
+            found.update(inner(word))
+        found.update(pairs(run) if thorough else _loose_pairs(run, words))
     found.discard("")
     return found
 
 
-def _loose_pairs(run: str) -> Iterator[str]:
+def _latin(run: str) -> Iterator[str]:
+    yield squeeze(run)
+    yield from _PARTS.findall(run)
+    yield from _JOINTS.split(run)
+
+
+def _loose_pairs(run: str, words: list[str]) -> Iterator[str]:
     """Yield the pairs that touch a lone character."""
     at = 0
-    words = cutter().cut(run, False)
     for i, word in enumerate(words):
         if len(word) == 1:
             if at and len(words[i - 1]) == 1:

@@ -402,7 +402,7 @@ class DemandMatch(_message.Message):
     preferred: _builtins.bool
     """True where it is in the preferred division."""
     within_budget: _builtins.bool
-    """True where the price is told and within the budget; always true without a budget."""
+    """True where the price is within the budget or on quotation; always true without a budget."""
     invited: _builtins.bool
     """True where it is invited already."""
     @_builtins.property
