@@ -105,9 +105,15 @@ def grounds(rule: RecognitionRule, provider: Provider, dealings: Dealings, day: 
 def nearest(found: Iterable[Ground]) -> Ground:
     """Return the ground that carries the provider, or else the one that lacks least; the first of equals.
 
-    A default that recognises listed providers only comes last: nobody can cure it but the issuer, by another policy.
+    What is out of its period comes after all that is in force, and a default that recognises listed providers only comes last: of these
+    a provider can cure nothing.
     """
-    return min(found, key=lambda ground: (_LISTED_ONLY in ground.lacks, len(ground.lacks)))
+    return min(found, key=lambda ground: (_remoteness(ground.lacks), len(ground.lacks)))
+
+
+def _remoteness(lacks: tuple[Lack, ...]) -> int:
+    conditions = {lack.condition for lack in lacks}
+    return 2 if Condition.LISTED_ONLY in conditions else int(Condition.PERIOD in conditions)
 
 
 _LISTED_ONLY = Lack(Condition.LISTED_ONLY, RecognitionDefault.POOL.value, RecognitionDefault.LISTED.value)

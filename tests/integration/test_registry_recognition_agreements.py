@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -161,7 +162,7 @@ async def test_agreements_are_listed_to_their_parties(desk: Desk) -> None:
     assert await desk.unanswered(list_agreements, COORDINATOR, pb.ListAgreementsRequest()) == ("INVALID_ARGUMENT", ["issuer"])
 
 
-def row(provider: str, issuer: str = ZHEJIANG, since: str = "2026-03-02", **flags: bool) -> registry_pb2.Recognition:
+def row(provider: str, issuer: str = ZHEJIANG, since: str = "2026-03-02", **flags: Any) -> registry_pb2.Recognition:
     return registry_pb2.Recognition(issuer=issuer, provider=provider, valid_from=since, **flags)
 
 

@@ -35,6 +35,7 @@ from tests.support_usecases import COORDINATOR, Desk, credit_code, open_desk, pl
 from yrd.registry.v1 import recognition_pb2 as pb
 from yrd.registry.v1 import registry_pb2
 
+UNKNOWN: Any = 99
 ITSELF = Caller(f"spiffe://{JIANGSU}/{SUZHOU}/provider-{LAB}", SUZHOU, Role.PROVIDER)
 NEIGHBOUR = Caller(f"spiffe://{JIANGSU}/{JIANGSU}/provider-{OTHER}", JIANGSU, Role.PROVIDER)
 
@@ -45,7 +46,7 @@ async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
     async with open_desk(postgres_server) as opened:
         await found(opened)
         await set_class(opened, klass(home=JIANGSU, category=TESTING, min_rating=400))
-        await set_class(opened, klass(quality_listed=True))
+        await set_class(opened, klass(quality_listed=True, home=ANHUI))
         await name(opened, ZHEJIANG, FAR, until="2026-06-01")
         await name(opened, JIANGSU, FAR)
         yield opened
@@ -80,7 +81,8 @@ async def test_a_provider_learns_where_it_can_be_paid_and_what_is_missing_elsewh
     (lack,) = verdicts[2].missing
     assert (lack.wanted, lack.found) == ("4.00", "3.00")
     assert lack.zh == "评级未达到该类别要求的 4.00,现为 3.00"
-    assert [conditions(ground.missing) for ground in verdicts[2].grounds] == [["LISTED_ONLY"], ["RATING"], ["QUALITY_LIST"]]
+    grounds = sorted(conditions(ground.missing) for ground in verdicts[2].grounds)
+    assert grounds == [["HOME", "QUALITY_LIST"], ["LISTED_ONLY"], ["RATING"]]
 
 
 async def test_no_policy_no_pool_no_payment(desk: Desk) -> None:
@@ -116,7 +118,7 @@ async def test_a_wrong_question_is_named(desk: Desk) -> None:
     assert await desk.unanswered(where_recognized, COORDINATOR, unknown) == ("PROVIDER_NOT_FOUND", [])
     wrong = pb.ExplainRecognitionRequest(issuer="x", provider="y", day="2026-13-01")
     assert await desk.unanswered(explain_recognition, COORDINATOR, wrong) == ("INVALID_ARGUMENT", ["issuer", "provider", "day"])
-    listing = pb.ListRecognizedProvidersRequest(issuer="x", day="x", home="32", category=99)
+    listing = pb.ListRecognizedProvidersRequest(issuer="x", day="x", home="32", category=UNKNOWN)
     assert await desk.unanswered(list_recognized_providers, COORDINATOR, listing) == (
         "INVALID_ARGUMENT",
         ["issuer", "day", "home", "category"],

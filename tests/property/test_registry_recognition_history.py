@@ -44,7 +44,11 @@ ISSUERS = (JIANGSU, ZHEJIANG, ANHUI)
 HOMES = {credit_code(1): "320500", credit_code(2): "320100", credit_code(3): "340100"}
 LABS = tuple(HOMES)
 CATEGORIES = ((), (TESTING,), (TESTING, DATA))
-RULES = {JIANGSU: {}, ZHEJIANG: {"min_rating": 300, "require_agreement": True}, ANHUI: {"default": POOL, "require_agreement": True}}
+RULES: dict[str, dict[str, Any]] = {
+    JIANGSU: {},
+    ZHEJIANG: {"min_rating": 300, "require_agreement": True},
+    ANHUI: {"default": POOL, "require_agreement": True},
+}
 
 issuers, labs = st.sampled_from(ISSUERS), st.sampled_from(LABS)
 spans = st.tuples(st.integers(0, 3), st.none() | st.integers(1, 4))

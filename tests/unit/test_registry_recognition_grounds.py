@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
 from hub.domain.model import Agreement, ClassRule, Provider, Recognition
 from hub.domain.policy import Category, Policy, RecognitionDefault, RecognitionRule
-from hub.domain.recognition import Condition, Dealings, Ground, GroundKind, grounds, nearest, recognized
+from hub.domain.recognition import Condition, Dealings, Ground, GroundKind, Lack, grounds, nearest, recognized
 from registry.admission.domain import Member
 from registry.recognition.domain import PoolMember, judge
 from registry.recognition.verdicts import missing_message
@@ -20,7 +21,7 @@ LAB = provider(home="320500", categories=(Category.INSPECTION_TESTING, Category.
 SIGNED = (Agreement(BEFORE, None),)
 
 
-def rule(**changes: object) -> ClassRule:
+def rule(**changes: Any) -> ClassRule:
     return ClassRule("c1", BEFORE, None)._replace(**changes)
 
 
@@ -28,8 +29,8 @@ def found(wanted: RecognitionRule, dealings: Dealings, lab: Provider = LAB) -> l
     return [(item.kind, [lack.condition for lack in item.lacks]) for item in grounds(wanted, lab, dealings, TODAY)]
 
 
-def lacks(each: ClassRule, lab: Provider = LAB, **more: tuple[Agreement, ...]) -> list[Condition]:
-    (_, (kind, missing)) = found(LISTED, Dealings(class_rules=(each,), **more), lab)
+def lacks(each: ClassRule, lab: Provider = LAB, agreements: tuple[Agreement, ...] = ()) -> list[Condition]:
+    (_, (kind, missing)) = found(LISTED, Dealings((), (each,), agreements), lab)
     assert kind is GroundKind.CLASS
     return missing
 
@@ -115,10 +116,12 @@ def test_the_policy_asks_of_a_class_what_it_asks_of_all() -> None:
 
 def test_the_nearest_ground_is_the_one_that_lacks_least_and_the_closed_default_the_last() -> None:
     far, near = rule(home="330000", min_rating=500), rule(home="320000", min_rating=430)
-    closest = nearest(grounds(LISTED, LAB, Dealings((), (far, near)), TODAY))
+    over = rule(home="320000", valid_until=TODAY)
+    assert nearest(grounds(LISTED, LAB, Dealings((), (over,)), TODAY)).source == over
+    closest = nearest(grounds(LISTED, LAB, Dealings((), (over, far, near)), TODAY))
     assert closest.source == near
     assert closest.lacks == (("RATING", "4.30", "4.20"),)
-    assert nearest(grounds(LISTED, LAB, Dealings(), TODAY)) == Ground(GroundKind.DEFAULT, None, (("LISTED_ONLY", "POOL", "LISTED"),))
+    assert nearest(grounds(LISTED, LAB, Dealings(), TODAY)) == Ground(GroundKind.DEFAULT, None, (Lack(C.LISTED_ONLY, "POOL", "LISTED"),))
     assert nearest(grounds(POOL, LAB, Dealings((), (far,)), TODAY)).holds
 
 
@@ -167,8 +170,6 @@ def test_a_verdict_joins_policy_pool_and_recognition(
 
 @pytest.mark.parametrize("condition", list(Condition))
 def test_every_condition_has_words_in_both_languages(condition: Condition) -> None:
-    from hub.domain.recognition import Lack
-
     message = missing_message(Lack(condition, "WANTED", "FOUND"))
     assert message.condition
     assert message.zh and message.en
