@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 
-from hub.domain.model import Enterprise, Line, OrderKey, Provider, Recognition, State, WalletKey
+from hub.domain.model import Agreement, ClassRule, Enterprise, Line, OrderKey, Provider, Recognition, State, WalletKey
 from hub.domain.policy import Policy
 
 
@@ -88,6 +88,8 @@ class History:
     enterprises: dict[str, Enterprise] = field(default_factory=dict)
     providers: dict[str, Provider] = field(default_factory=dict)
     recognitions: dict[str, tuple[Recognition, ...]] = field(default_factory=dict)
+    agreements: dict[str, tuple[Agreement, ...]] = field(default_factory=dict)
+    class_rules: tuple[ClassRule, ...] = ()
     line_refunds: dict[str, tuple[int, ...]] = field(default_factory=dict)
     redemptions: int = 0
     """How many redemptions the ledger has of this issuer; more than the events tell of where the history is incomplete."""

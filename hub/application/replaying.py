@@ -212,6 +212,8 @@ class _Replay:
             snapshot.provider = replace(provider, home=event.acquirer, rating=rating, admitted_on=admitted, suspended_on=None)
         known = self._history.recognitions.get(event.order.provider, ())
         snapshot.recognitions = (*known, *self._past.proven(event, today))
+        snapshot.class_rules = self._history.class_rules
+        snapshot.agreements = self._history.agreements.get(event.order.provider, ())
 
     def _snapshot(self, event: Changed) -> Snapshot:
         snapshot = self._rows.redemption_snapshot(event.redemption_id, event.invoice_no)

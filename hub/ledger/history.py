@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from hub.application.history import Cancelled, Changed, Elsewhere, History, Issued, Past, PastNote
 from hub.codec import enums
 from hub.codec.events import out
-from hub.domain.model import Line, OrderKey, Recognition, WalletKey
+from hub.domain.model import Agreement, Line, OrderKey, Recognition, WalletKey
 from hub.ledger import rows
 from hub.ledger.policies import decode_stored
 from yrd.clearing.v1 import clearing_pb2
@@ -37,11 +37,18 @@ _ENTERPRISES = """
 SELECT uscc, name, division, kind, sme_no, sme_valid_from, sme_valid_until, staff, NULL::date FROM enterprise
 WHERE uscc IN (SELECT enterprise FROM wallet WHERE issuer = %s)"""
 
+# As registered today: only the ledger keeps its past.
 _PROVIDERS = """
-SELECT uscc, name, home, categories, admitted_on, rating, NULL::date FROM registry.provider
-WHERE uscc IN (SELECT provider FROM redemption WHERE issuer = %s)"""
+SELECT p.uscc, p.name, p.home, p.categories, p.admitted_on, p.rating, NULL::date,
+  (SELECT min(q.listed_from) FROM registry.quality_listing AS q WHERE q.provider = p.uscc AND q.listed_until IS NULL)
+FROM registry.provider AS p
+WHERE p.uscc IN (SELECT provider FROM redemption WHERE issuer = %s)"""
 
-_RECOGNITIONS = "SELECT provider, valid_from, valid_until, agreement FROM registry.recognition WHERE issuer = %s"
+_RECOGNITIONS = f"SELECT provider, {rows.RECOGNITION_COLUMNS} FROM registry.recognition WHERE issuer = %s"
+
+_AGREEMENTS = f"SELECT provider, {rows.AGREEMENT_COLUMNS} FROM registry.agreement WHERE issuer = %s"
+
+_CLASS_RULES = f"SELECT {rows.CLASS_RULE_COLUMNS} FROM registry.class_recognition WHERE issuer = %s ORDER BY class_id"
 
 _REFUNDS = "SELECT redemption_id::text, line_refunds FROM redemption WHERE issuer = %s AND 0 < ANY(line_refunds)"
 
@@ -58,6 +65,9 @@ async def read_history(database_url: str, issuer: str) -> History:
         history.providers = {row[0]: rows.provider(row) for row in await _all(connection, _PROVIDERS, issuer)}
         for provider, *rest in await _all(connection, _RECOGNITIONS, issuer):
             history.recognitions[provider] = (*history.recognitions.get(provider, ()), Recognition(*rest))
+        for provider, *rest in await _all(connection, _AGREEMENTS, issuer):
+            history.agreements[provider] = (*history.agreements.get(provider, ()), Agreement(*rest))
+        history.class_rules = tuple(rows.class_rule(row) for row in await _all(connection, _CLASS_RULES, issuer))
         history.line_refunds = {key: tuple(fees) for key, fees in await _all(connection, _REFUNDS, issuer)}
         history.redemptions = (await _all(connection, "SELECT count(*) FROM redemption WHERE issuer = %s", issuer))[0][0]
         await _events(connection, history)

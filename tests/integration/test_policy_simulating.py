@@ -19,8 +19,8 @@ from hub.application.redeeming import approve_command, refund_command, reject_co
 from hub.application.whatif import compare
 from hub.cli.main import app
 from hub.domain.clock import local_date
-from hub.domain.model import WalletKey
-from hub.domain.policy import CategoryRule
+from hub.domain.model import ClassRule, WalletKey
+from hub.domain.policy import CategoryRule, RecognitionDefault, RecognitionRule
 from hub.domain.review import Approve, Refund, Reject
 from hub.ledger.history import read_history
 from tests.fixtures import delta
@@ -123,6 +123,17 @@ async def test_refusals_and_issues_under_a_draft(book: Book) -> None:
     assert capped.refusals["VOUCHER_EXHAUSTED"].redemptions == 3
     later = compare(history, Draft(replace(policy, categories={}), since + timedelta(days=1)))
     assert (later.total.redemptions, later.refusals) == (0, {})
+
+
+async def test_a_draft_that_recognises_by_name_or_by_class(book: Book) -> None:
+    await play(book)
+    history = await read_history(book.uri, delta.CHANGXING)
+    (policy,) = history.policies.values()
+    listed = Draft(replace(policy, recognition=RecognitionRule(RecognitionDefault.LISTED)), local_date(START))
+    effect = compare(history, listed)
+    assert {code: row.redemptions for code, row in effect.refusals.items()} == {"PROVIDER_NOT_RECOGNIZED": 3}
+    history.class_rules = (ClassRule("k1", local_date(START), None, home=delta.SHANGHAI),)
+    assert compare(history, listed).total.difference_fen == 0
 
 
 async def test_a_history_without_its_beginning_is_told_and_left_as_it_was(book: Book) -> None:
