@@ -25,7 +25,9 @@ bench_app = typer.Typer(no_args_is_help=True, help="Ledgers to measure on: years
 app.add_typer(bench_app, name="bench")
 app.add_typer(certs_app, name="certs")
 app.add_typer(adapter_app, name="adapter")
+pool_app = typer.Typer(no_args_is_help=True, help="The shared pool as files: import, export, duplicates, a made pool of any size.")
 app.add_typer(scenario_app, name="scenario")
+app.add_typer(pool_app, name="pool")
 policy_app = typer.Typer(no_args_is_help=True, help="Policies 政策: validate, lint, compare, try on the past, publish.")
 app.add_typer(policy_app, name="policy")
 
@@ -115,12 +117,13 @@ def health(role: Annotated[str, typer.Argument(help="hub, web, relay, consumer o
 
 
 def _register() -> None:
-    from hub.cli import adapters, bench, certs, participants, policy
+    from hub.cli import adapters, bench, certs, participants, policy, pool
 
     adapters.register(adapter_app)
     certs.register(certs_app)
     policy.register(policy_app)
     bench.register(bench_app)
+    pool.register(pool_app)
     app.command(name="coordinator")(participants.register_coordinator)
     from hub.cli.scenario import command
 
