@@ -96,19 +96,29 @@ async def test_killed_between_inbox_and_offsets(place: str, ground: Ground) -> N
 
 
 def _commands(ground: Ground) -> dict[str, CloudEvent]:
+    """Authorizations alone, in batches, and in batches that are all or nothing."""
     commands = {}
     for number in range(_COMMANDS):
         wallet = ground.wallets[number % len(ground.wallets)]
-        request = delta.authorize(wallet.issuer, wallet.enterprise, delta.SHANGHAI_LAB, f"HT-{number}", 60_000)
+        items = [delta.authorize(wallet.issuer, wallet.enterprise, delta.SHANGHAI_LAB, no, 60_000) for no in _order_numbers(number)]
+        kind, request = "Authorize", items[0].SerializeToString()
+        if len(items) > 1:
+            batch = clearing_pb2.BatchAuthorizeRequest(request_id=delta.request_id(), items=items, atomic=number % 3 == 2)
+            kind, request = "BatchAuthorize", batch.SerializeToString()
         commands[str(number)] = CloudEvent(
             id=str(number),
             source="//platform.test",
-            type=f"{delta.CLEARING}.Authorize",
+            type=f"{delta.CLEARING}.{kind}",
             time=exchange.AT,
-            data=request.SerializeToString(),
+            data=request,
             key=wallet.enterprise,
         )
     return commands
+
+
+def _order_numbers(number: int) -> list[str]:
+    """The orders of a command: every third concerns one, the others two."""
+    return [f"HT-{number}-{place}" for place in range(1 if number % 3 == 0 else 2)]
 
 
 def _handled(uri: str) -> int:
@@ -122,9 +132,18 @@ def _one_outcome_each(sent: dict[str, CloudEvent], events: dict[str, list[CloudE
         if event.type == events_pb2.CommandOutcome.DESCRIPTOR.full_name:
             outcome = events_pb2.CommandOutcome.FromString(event.data)
             answers.setdefault(outcome.source_id, set()).add(event.data)
-            redemption = clearing_pb2.AuthorizeResponse.FromString(outcome.response).redemption
-            assert redemption.state == clearing_pb2.REDEMPTION_STATE_AUTHORIZED
+            assert [item.order.order_no for item in _authorized(outcome)] == _order_numbers(int(outcome.source_id))
     assert set(answers) == set(sent)
     assert all(len(bodies) == 1 for bodies in answers.values())
     orders = exchange.query(uri, "SELECT order_no FROM redemption")
-    assert sorted(row[0] for row in orders) == sorted(f"HT-{number}" for number in range(_COMMANDS))
+    assert sorted(row[0] for row in orders) == sorted(order_no for number in range(_COMMANDS) for order_no in _order_numbers(number))
+
+
+def _authorized(outcome: events_pb2.CommandOutcome) -> list[clearing_pb2.Redemption]:
+    if outcome.method.endswith(".BatchAuthorize"):
+        found = clearing_pb2.BatchAuthorizeResponse.FromString(outcome.response).outcomes
+        redemptions = [item.response.redemption for item in found]
+    else:
+        redemptions = [clearing_pb2.AuthorizeResponse.FromString(outcome.response).redemption]
+    assert {item.state for item in redemptions} == {clearing_pb2.REDEMPTION_STATE_AUTHORIZED}
+    return redemptions
