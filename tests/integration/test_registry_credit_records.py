@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,92 +7,41 @@ from typing import Any
 import psycopg
 import pytest
 
-from hub.application.enterprises import get_enterprise, register_enterprise
-from hub.codec.outcome import Outcome
 from hub.domain.caller import Caller
 from hub.embedded import EmbeddedPostgres
 from registry.admission.history import get_provider
 from registry.admission.standing import reinstate_provider
 from registry.credit import queries, recording
-from registry.credit.asking import CreditQuestions
-from registry.credit.bucket import Limits
 from registry.credit.domain import Subject, SubjectKind
-from tests.support_usecases import COORDINATOR, Desk, credit_code, open_desk, platform, refusal, response
-from yrd.common.v1 import types_pb2
+from tests.fixtures.credit import (
+    CHANGXING,
+    EVIDENCE,
+    FIRM,
+    JIANGSU,
+    LAB,
+    PERSON,
+    PERSON_NO,
+    SHANGHAI,
+    TEAM,
+    THE_LAB,
+    UNKNOWN,
+    ZHEJIANG,
+    barred_from_vouchers,
+    check,
+    content,
+    enter,
+    open_credit_desk,
+    subject,
+)
+from tests.support_usecases import COORDINATOR, Desk, platform
 from yrd.credit.v1 import credit_pb2 as pb
-from yrd.participant.v1 import participant_pb2
 from yrd.registry.v1 import registry_pb2
-
-FIRM, LAB, UNKNOWN = credit_code(1, "91330522"), credit_code(2, "12310104"), credit_code(3, "91340100")
-SHANGHAI, JIANGSU, ZHEJIANG, CHANGXING = "310000", "320000", "330000", "330522"
-PERSON_NO, OTHER_NO = "11010519491231002X", "110105198001010024"
-EVIDENCE = "ab" * 32
-_LAB = """
-INSERT INTO registry.provider (uscc, name, home, categories, admitted_on, rating, admitted_at, admitted_by)
-VALUES (%s, '检测中心', '310000', '{}', '2025-01-01', 0, '2025-01-01', '310000')"""
 
 
 @pytest.fixture
 async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        firm = participant_pb2.Enterprise(uscc=FIRM, name="长兴示例科技有限公司", division=CHANGXING, kind=types_pb2.ENTERPRISE_KIND_TEAM)
-        await opened.do(register_enterprise, platform(ZHEJIANG), participant_pb2.RegisterEnterpriseRequest(enterprise=firm))
-        with psycopg.connect(opened.uri, autocommit=True) as connection:
-            connection.execute(_LAB, (LAB,))
+    async with open_credit_desk(postgres_server) as opened:
         yield opened
-
-
-def subject(kind: pb.SubjectKind.ValueType = pb.SUBJECT_KIND_ENTERPRISE, identifier: str = FIRM) -> pb.Subject:
-    return pb.Subject(kind=kind, id=identifier)
-
-
-THE_LAB = subject(pb.SUBJECT_KIND_PROVIDER, LAB)
-TEAM = subject(pb.SUBJECT_KIND_TEAM, "330522-T2026018")
-PERSON = subject(pb.SUBJECT_KIND_PERSON, "c" * 64)
-
-
-def content(**said: Any) -> pb.CreditContent:
-    plain: dict[str, Any] = {
-        "list": pb.CREDIT_LIST_NEGATIVE,
-        "reason": pb.CREDIT_REASON_FALSE_DOCUMENTS,
-        "text": "虚构服务合同",
-        "authority": "某县科学技术局",
-        "document_no": "长科发〔2026〕3号",
-        "evidence_sha256": [EVIDENCE],
-        "since": "2026-03-02",
-    }
-    return pb.CreditContent(**{**plain, **said})
-
-
-async def enter(desk: Desk, who: Caller = COORDINATOR, about: pb.Subject | None = None, **said: Any) -> pb.CreditRecord:
-    request = pb.RecordCreditRequest(subject=about or subject(), content=content(**said))
-    answer: pb.RecordCreditResponse = await desk.do(recording.record_credit, who, request)
-    return answer.record
-
-
-async def barred_from_vouchers(desk: Desk) -> bool:
-    answer = await desk.ask(get_enterprise, platform(ZHEJIANG), participant_pb2.GetEnterpriseRequest(uscc=FIRM))
-    return bool(answer.enterprise.sanctioned)
-
-
-PLENTY = Limits(burst=120, per_hour=600)
-
-
-def questions(desk: Desk, limits: Limits = PLENTY) -> CreditQuestions:
-    return CreditQuestions(desk.work.engine, desk.clock, limits, lambda: b"k" * 32)
-
-
-def question(*subjects: pb.Subject, purpose: pb.CreditPurpose.ValueType = pb.CREDIT_PURPOSE_VOUCHER_ISSUE) -> pb.CheckCreditRequest:
-    return pb.CheckCreditRequest(purpose=purpose, case_no="SQ-2026-7", subjects=subjects)
-
-
-async def check(desk: Desk, who: Caller, *subjects: pb.Subject, **said: Any) -> list[pb.CreditAnswer]:
-    request = question(*subjects, **said)
-    answer: pb.CheckCreditResponse = response(request, await questions(desk).check(who, request))
-    return list(answer.answers)
-
-
-# Records and what follows from them
 
 
 async def test_a_record_bars_with_its_commit_and_says_by_which_rule(desk: Desk) -> None:
@@ -311,110 +259,3 @@ async def test_unknown_organisations_are_refused(desk: Desk) -> None:
     for kind, code in ((pb.SUBJECT_KIND_ENTERPRISE, "ENTERPRISE_NOT_FOUND"), (pb.SUBJECT_KIND_PROVIDER, "PROVIDER_NOT_FOUND")):
         request = pb.RecordCreditRequest(subject=subject(kind, UNKNOWN), content=content())
         assert await desk.refused(recording.record_credit, COORDINATOR, request) == (code, [])
-
-
-# Questions
-
-
-async def test_an_answer_is_the_least_and_the_same_for_unknown_and_unlisted(desk: Desk) -> None:
-    await enter(desk, about=THE_LAB)
-    answers = await check(desk, platform(JIANGSU), subject(), subject(identifier=UNKNOWN), THE_LAB)
-    assert answers == [
-        pb.CreditAnswer(subject=subject()),
-        pb.CreditAnswer(subject=subject(identifier=UNKNOWN)),
-        pb.CreditAnswer(subject=THE_LAB),
-    ]
-    (barred,) = await check(desk, platform(JIANGSU), THE_LAB, purpose=pb.CREDIT_PURPOSE_PROVIDER_ADMISSION)
-    assert barred == pb.CreditAnswer(subject=THE_LAB, barred=True, reason=pb.CREDIT_REASON_FALSE_DOCUMENTS, since="2026-03-02")
-
-
-async def test_a_person_is_found_by_reference_only_and_its_number_is_kept_nowhere(desk: Desk) -> None:
-    ask = questions(desk)
-    request = pb.GetPersonReferenceRequest(identity_no=PERSON_NO)
-    reference = response(request, await ask.reference(platform(JIANGSU), request)).reference
-    other = pb.GetPersonReferenceRequest(identity_no=OTHER_NO)
-    assert len(reference) == 64 and response(other, await ask.reference(COORDINATOR, other)).reference != reference
-    about = subject(pb.SUBJECT_KIND_PERSON, reference)
-    await enter(desk, platform(JIANGSU), about, reason=pb.CREDIT_REASON_RESEARCH_MISCONDUCT, list=pb.CREDIT_LIST_RECORD)
-    (barred,) = await check(desk, platform(SHANGHAI), about, purpose=pb.CREDIT_PURPOSE_EXPERT_SELECTION)
-    assert (barred.barred, barred.until) == (True, "2031-03-02")
-    everything = repr(desk.state()) + repr(desk.rows("SELECT * FROM idempotency")) + repr(desk.rows("SELECT * FROM outbox"))
-    assert PERSON_NO not in everything
-
-
-async def test_a_question_without_purpose_case_or_subject_is_refused_and_takes_nothing(desk: Desk) -> None:
-    before = desk.state()
-    many = [subject(pb.SUBJECT_KIND_TEAM, f"330522-{i}") for i in range(21)]
-    for request, fields in (
-        (pb.CheckCreditRequest(case_no="1", subjects=[subject()]), ["purpose"]),
-        (pb.CheckCreditRequest(purpose=pb.CREDIT_PURPOSE_VOUCHER_ISSUE, subjects=[subject()]), ["case_no"]),
-        (question(), ["subjects"]),
-        (question(*many), ["subjects"]),
-        (question(subject(), subject()), ["subjects"]),
-        (question(subject(identifier="x")), ["subjects[0].id"]),
-    ):
-        assert refusal(await questions(desk).check(COORDINATOR, request)) == ("INVALID_ARGUMENT", fields)
-    for number in ("", PERSON_NO[:-1] + "0", PERSON_NO.lower(), "110105194913310021", " " + PERSON_NO):
-        wrong = pb.GetPersonReferenceRequest(identity_no=number)
-        assert refusal(await questions(desk).reference(COORDINATOR, wrong)) == ("INVALID_ARGUMENT", ["identity_no"])
-    assert desk.state() == before
-
-
-async def test_the_key_may_be_missing_and_then_nobody_is_given_a_reference(desk: Desk) -> None:
-    def none() -> bytes:
-        raise FileNotFoundError("credit.key")
-
-    ask = CreditQuestions(desk.work.engine, desk.clock, Limits(20, 1), none)
-    request = pb.GetPersonReferenceRequest(identity_no=PERSON_NO)
-    assert refusal(await ask.reference(COORDINATOR, request)) == ("UNAVAILABLE", [])
-
-
-async def test_nobody_asks_more_than_the_bucket_holds_however_many_processes_there_are(desk: Desk) -> None:
-    limits = Limits(burst=20, per_hour=60)
-    processes = [questions(desk, limits) for _ in range(4)]
-    who = platform(JIANGSU)
-
-    async def ask(i: int) -> Outcome:
-        return await processes[i % 4].check(who, question(subject(), THE_LAB))
-
-    outcomes = await asyncio.gather(*(ask(i) for i in range(30)))
-    refused = [outcome for outcome in outcomes if not outcome.ok]
-    assert (len(outcomes) - len(refused), {refusal(item)[0] for item in refused}) == (10, {"RATE_LIMITED"})
-    assert desk.rows("SELECT parts, refused FROM registry.credit_bucket") == [(0, 20)]
-    assert desk.rows("SELECT count(*) FROM registry.credit_query") == [(20,)]
-    assert (await processes[0].check(platform(SHANGHAI), question(subject()))).ok
-    desk.clock.advance_to(desk.clock.now().replace(minute=desk.clock.now().minute + 2))
-    assert (await processes[1].check(who, question(subject(), THE_LAB))).ok
-    assert not (await processes[2].check(who, question(subject()))).ok
-
-
-async def test_every_question_is_logged_for_the_coordination_group(desk: Desk) -> None:
-    await enter(desk)
-    await check(desk, platform(JIANGSU), subject(), THE_LAB)
-    await check(desk, platform(SHANGHAI), subject(), purpose=pb.CREDIT_PURPOSE_VOUCHER_REDEMPTION)
-
-    async def log(**said: Any) -> list[tuple[str, str, int, bool]]:
-        page = await desk.ask(queries.list_credit_queries, COORDINATOR, pb.ListCreditQueriesRequest(**said))
-        return [(item.division, item.case_no, item.purpose, item.barred) for item in page.queries]
-
-    issue, redeem = pb.CREDIT_PURPOSE_VOUCHER_ISSUE, pb.CREDIT_PURPOSE_VOUCHER_REDEMPTION
-    assert await log() == [
-        (SHANGHAI, "SQ-2026-7", redeem, True),
-        (JIANGSU, "SQ-2026-7", issue, False),
-        (JIANGSU, "SQ-2026-7", issue, True),
-    ]
-    assert await log(subject=subject()) == [(SHANGHAI, "SQ-2026-7", redeem, True), (JIANGSU, "SQ-2026-7", issue, True)]
-    assert len(await log(participant_id=platform(JIANGSU).participant_id)) == 2
-    first = await desk.ask(queries.list_credit_queries, COORDINATOR, pb.ListCreditQueriesRequest(page_size=2))
-    rest = pb.ListCreditQueriesRequest(page_size=2, page_token=first.next_page_token)
-    assert len((await desk.ask(queries.list_credit_queries, COORDINATOR, rest)).queries) == 1
-    assert FIRM not in repr(desk.rows("SELECT * FROM registry.credit_query"))
-
-
-async def test_an_entry_older_than_the_records_is_told_too(desk: Desk) -> None:
-    desk.rows(
-        "INSERT INTO registry.negative_list (enterprise, since, reason, entered_by, ended_by, ended_reason) "
-        f"VALUES ('{FIRM}', '2026-01-01', 'old', '330000', '', '') RETURNING 1"
-    )
-    (answer,) = await check(desk, platform(JIANGSU), subject())
-    assert (answer.barred, answer.reason, answer.since) == (True, pb.CREDIT_REASON_OTHER, "2026-01-01")
