@@ -24,6 +24,8 @@ from hub.ledger.connection import sqlalchemy_url
 from hub.ledger.tables import IdempotencyRow, OutboxRow
 
 _PENDING = -1
+_EVENTS_PER_INSERT = 5_000
+"""PostgreSQL takes 65,535 parameters a statement; an event has five. Rating a whole pool leaves more events than that."""
 
 
 class UnitOfWork:
@@ -117,7 +119,9 @@ class UnitOfWork:
     async def _publish(self, session: AsyncSession, events: list[Event], now: datetime) -> None:
         if not events:
             return
-        await session.execute(insert(OutboxRow).values([{**event._asdict(), "occurred_at": now} for event in events]))
+        for start in range(0, len(events), _EVENTS_PER_INSERT):
+            rows = [{**event._asdict(), "occurred_at": now} for event in events[start : start + _EVENTS_PER_INSERT]]
+            await session.execute(insert(OutboxRow).values(rows))
         await session.execute(text("NOTIFY outbox"))
 
 

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from hub.application.sweeping import SCHEDULER
+from hub.codec.events import Event
 from hub.domain.caller import Caller
 from hub.embedded import EmbeddedPostgres
 from registry.quality.daily import DailyRating
@@ -269,6 +270,12 @@ async def test_of_many_schedulers_one_rates_and_the_day_is_done(desk: Desk) -> N
     desk.advance_to("2026-03-03")
     assert await daily.run_if_due() is not None
     assert desk.rows("SELECT ran_on::text FROM registry.quality_run ORDER BY id") == [("2026-03-02",), ("2026-03-03",)]
+
+
+async def test_a_run_may_leave_more_events_than_one_statement_holds(desk: Desk) -> None:
+    events = [Event("pool", str(i), "yrd.events.v1.QualityListingChanged", b"") for i in range(14_000)]
+    await desk.work.publish(events)
+    assert [int(key) for (key,) in desk.rows("SELECT key FROM outbox ORDER BY seq")] == list(range(14_000))
 
 
 async def test_of_many_reviews_at_once_one_stays(desk: Desk) -> None:
