@@ -10,7 +10,7 @@ from hub.domain.divisions import COORDINATION
 from hub.domain.money import MAX_FEN
 from tests.fixtures import badcallers, badidentity
 from tests.fixtures import requests as good
-from tests.fixtures.badinput import UNKNOWN, Row, Seen, World, invalid, mutations, nest, row, wrong
+from tests.fixtures.badinput import UNKNOWN, Row, Seen, World, invalid, mutations, nest, open_to_platforms, row, wrong
 from tests.fixtures.delta import (
     CHANGXING,
     CLEARING,
@@ -190,7 +190,7 @@ FIELDS = [
 NO_ID = [
     row(
         "no request_id",
-        COORDINATION if name.startswith(PARTICIPANTS) else SHANGHAI,
+        SHANGHAI if open_to_platforms(name) else COORDINATION,
         name,
         b"",
         invalid("request_id"),
