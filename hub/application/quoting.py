@@ -48,4 +48,5 @@ class Quoting:
         if mismatch is not None:
             return refused(mismatch)
         breakdown, found, steps = quote(snapshot, command, batch.now)
-        return answer(pb.QuoteResponse(breakdown=encode.breakdown(breakdown, steps), refusals=[code.value for code in found]))
+        told = encode.breakdown(breakdown, encode.reasons(steps))
+        return answer(pb.QuoteResponse(breakdown=told, refusals=[code.value for code in found]))

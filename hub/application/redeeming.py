@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from hub.application.batch import Keys, WorkingSet
 from hub.codec import encode, events
 from hub.codec.outcome import Outcome, answer, refused
+from hub.codec.splice import field
 from hub.domain.authorize import Authorize, decide_authorize
 from hub.domain.caller import Caller
 from hub.domain.capture import Capture, decide_capture, lapse
@@ -20,9 +21,12 @@ from hub.domain.model import Snapshot
 from hub.domain.refusals import Refusal, RefusalCode
 from hub.domain.review import Approve, Refund, Reject, Void, decide_approve, decide_refund, decide_reject, decide_void
 from yrd.clearing.v1 import clearing_pb2 as pb
+from yrd.common.v1 import refusal_pb2
 
 _Decide = Callable[[Snapshot, Caller, datetime], Decision]
-_Respond = Callable[[pb.Redemption, Decision], Message]
+_Steps = list[refusal_pb2.Reason]
+_Respond = Callable[[Decision, _Steps], Message]
+"""Makes the answer but for its first field, which is the redemption in every one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,8 @@ class AuthorizeCommand:
         policy = batch.policy_of(wallet.issuer, local_date(batch.now))
         decision = decide_authorize(batch.snapshot(wallet, order, policy), self.command, caller, batch.now)
 
-        def respond(redemption: pb.Redemption, made: Decision) -> Message:
-            return pb.AuthorizeResponse(redemption=redemption, breakdown=encode.breakdown(made.breakdown or Breakdown(), made.reasons))
+        def respond(made: Decision, steps: _Steps) -> Message:
+            return pb.AuthorizeResponse(breakdown=encode.breakdown(made.breakdown or Breakdown(), steps))
 
         return conclude(batch, decision, respond)
 
@@ -88,9 +92,10 @@ def conclude(batch: WorkingSet, decision: Decision, respond: _Respond) -> Outcom
         assert decision.refusal is not None
         return refused(decision.refusal)
     batch.apply(decision)
-    message = encode.redemption(batch.redemptions[decision.redemption.redemption_id])
-    batch.events.extend(events.redemption_changed(message, decision.cause, encode.reasons(decision.reasons), batch.now))
-    return refused(decision.refusal) if decision.refusal is not None else answer(respond(message, decision))
+    message, steps = encode.redemption(batch.redemptions[decision.redemption.redemption_id]), encode.reasons(decision.reasons)
+    first = field(1, message.SerializeToString(deterministic=True))
+    batch.events.extend(events.redemption_changed(message, decision.cause, steps, batch.now, first))
+    return refused(decision.refusal) if decision.refusal is not None else answer(respond(decision, steps), first)
 
 
 def capture_command(command: Capture) -> RedemptionCommand:
@@ -98,11 +103,10 @@ def capture_command(command: Capture) -> RedemptionCommand:
     return RedemptionCommand(
         command.redemption_id,
         lambda snapshot, caller, now: decide_capture(snapshot, command, caller, now),
-        lambda redemption, made: pb.CaptureResponse(
-            redemption=redemption,
+        lambda made, steps: pb.CaptureResponse(
             released_fen=made.released,
             forfeited_fen=made.forfeited,
-            reasons=encode.reasons(made.reasons),
+            reasons=steps,
         ),
         invoice_no=command.invoice_no,
         clears=True,
@@ -114,11 +118,10 @@ def approve_command(command: Approve) -> RedemptionCommand:
     return RedemptionCommand(
         command.redemption_id,
         lambda snapshot, caller, now: decide_approve(snapshot, command, caller, now),
-        lambda redemption, made: pb.ApproveResponse(
-            redemption=redemption,
+        lambda made, steps: pb.ApproveResponse(
             released_fen=made.released,
             forfeited_fen=made.forfeited,
-            reasons=encode.reasons(made.reasons),
+            reasons=steps,
         ),
         clears=True,
     )
@@ -129,7 +132,7 @@ def reject_command(command: Reject) -> RedemptionCommand:
     return RedemptionCommand(
         command.redemption_id,
         lambda snapshot, caller, now: decide_reject(snapshot, command, caller, now),
-        lambda redemption, made: pb.RejectResponse(redemption=redemption, released_fen=made.released, reasons=encode.reasons(made.reasons)),
+        lambda made, steps: pb.RejectResponse(released_fen=made.released, reasons=steps),
     )
 
 
@@ -138,7 +141,7 @@ def void_command(command: Void) -> RedemptionCommand:
     return RedemptionCommand(
         command.redemption_id,
         lambda snapshot, caller, now: decide_void(snapshot, command, caller, now),
-        lambda redemption, made: pb.VoidResponse(redemption=redemption, released_fen=made.released, reasons=encode.reasons(made.reasons)),
+        lambda made, steps: pb.VoidResponse(released_fen=made.released, reasons=steps),
     )
 
 
@@ -147,7 +150,7 @@ def refund_command(command: Refund) -> RedemptionCommand:
     return RedemptionCommand(
         command.redemption_id,
         lambda snapshot, caller, now: decide_refund(snapshot, command, caller, now),
-        lambda redemption, made: pb.RefundResponse(redemption=redemption, returned_fen=made.returned, reasons=encode.reasons(made.reasons)),
+        lambda made, steps: pb.RefundResponse(returned_fen=made.returned, reasons=steps),
         clears=True,
     )
 
@@ -157,5 +160,5 @@ def lapse_command(redemption_id: str) -> RedemptionCommand:
     return RedemptionCommand(
         redemption_id,
         lambda snapshot, _caller, now: lapse(snapshot, now),
-        lambda redemption, made: pb.VoidResponse(redemption=redemption, released_fen=made.released, reasons=encode.reasons(made.reasons)),
+        lambda made, steps: pb.VoidResponse(released_fen=made.released, reasons=steps),
     )

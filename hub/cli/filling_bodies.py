@@ -58,7 +58,8 @@ def bodies(policy: Policy, firm: Firm, lab: Lab, order_no: str, now: datetime) -
     )
     first = encode.redemption(redemption)
     event = events.redemption_changed(first, granted.cause, encode.reasons(granted.reasons), now)[0]
-    answer = pb.AuthorizeResponse(redemption=first, breakdown=encode.breakdown(granted.breakdown or Breakdown(), granted.reasons))
+    steps = encode.reasons(granted.reasons)
+    answer = pb.AuthorizeResponse(redemption=first, breakdown=encode.breakdown(granted.breakdown or Breakdown(), steps))
     closing = pb.CaptureResponse(redemption=encode.redemption(_made(captured)), reasons=encode.reasons(captured.reasons))
     return Bodies(answer.SerializeToString(), closing.SerializeToString(), event.type, event.payload)
 

@@ -85,7 +85,7 @@ def redemption(item: Redemption, window_id: str = "") -> clearing_pb2.Redemption
     return message
 
 
-def breakdown(item: Breakdown, steps: Iterable[Reason]) -> clearing_pb2.Breakdown:
+def breakdown(item: Breakdown, steps: Iterable[refusal_pb2.Reason]) -> clearing_pb2.Breakdown:
     """How an amount came about."""
     return clearing_pb2.Breakdown(
         entitlement_fen=item.entitlement,
@@ -93,7 +93,7 @@ def breakdown(item: Breakdown, steps: Iterable[Reason]) -> clearing_pb2.Breakdow
         clamps=item.clamps,
         vouchers_used=item.vouchers_used,
         enterprise_pays_fen=item.enterprise_pays,
-        reasons=reasons(steps),
+        reasons=steps,
     )
 
 

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from hub.codec import encode
 from hub.codec.outcome import Outcome, refusal_of
+from hub.codec.splice import field
 from hub.domain.divisions import province_of
 from hub.domain.model import Note
 from yrd.clearing.v1 import clearing_pb2
@@ -34,17 +35,19 @@ def out(division: str) -> str:
     return f"{province_of(division)}.out"
 
 
-def event(topic: str, key: str, message: Message) -> Event:
-    """Return a row for one message on one topic."""
-    return Event(topic, key, message.DESCRIPTOR.full_name, message.SerializeToString(deterministic=True))
+def event(topic: str, key: str, message: Message, first: bytes = b"") -> Event:
+    """Return a row for one message on one topic. `first` are its lowest fields, serialised already (`splice.field`)."""
+    return Event(topic, key, message.DESCRIPTOR.full_name, first + message.SerializeToString(deterministic=True))
 
 
-def redemption_changed(message: clearing_pb2.Redemption, cause: str, steps: list[refusal_pb2.Reason], now: datetime) -> list[Event]:
-    """Tell the issuer's and the acquirer's province of a redemption."""
-    body = events_pb2.RedemptionChanged(redemption=message, cause=cause, reasons=steps, occurred_at=encode.timestamp(now))
-    topics = sorted({out(message.issuer), out(message.acquirer)})
-    first = event(topics[0], message.enterprise, body)
-    return [first, *(first._replace(topic=topic) for topic in topics[1:])]
+def redemption_changed(
+    message: clearing_pb2.Redemption, cause: str, steps: list[refusal_pb2.Reason], now: datetime, first: bytes = b""
+) -> list[Event]:
+    """Tell the issuer's and the acquirer's province of a redemption. `first` is it as field 1, where it is serialised already."""
+    body = events_pb2.RedemptionChanged(cause=cause, reasons=steps, occurred_at=encode.timestamp(now))
+    told = event(out(message.issuer), message.enterprise, body, first or field(1, message.SerializeToString(deterministic=True)))
+    other = out(message.acquirer)
+    return [told] if other == told.topic else sorted([told, Event(other, *told[1:])])
 
 
 def vouchers_issued(notes: list[Note], now: datetime) -> Event:

@@ -34,9 +34,9 @@ class Outcome(NamedTuple):
         return self.status == 0
 
 
-def answer(message: Message) -> Outcome:
-    """Return the outcome of an approval."""
-    return Outcome(0, message.SerializeToString(deterministic=True))
+def answer(message: Message, first: bytes = b"") -> Outcome:
+    """Return the outcome of an approval. `first` are its lowest fields, serialised already (`splice.field`)."""
+    return Outcome(0, first + message.SerializeToString(deterministic=True))
 
 
 def refusal_message(refusal: Refusal) -> refusal_pb2.Refusal:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from pypinyin import lazy_pinyin
-
 from registry.search.text import is_han
 
 SPAN_MAX = 6
@@ -23,6 +21,9 @@ class Known(NamedTuple):
 
 def sound(word: str) -> str:
     """Return the pinyin of a word of Chinese without tones; empty for other words."""
+    # Here and not above: its tables take 60 MB and half a second, and most processes never look for a sound.
+    from pypinyin import lazy_pinyin
+
     return " ".join(lazy_pinyin(word)) if is_han(word) else ""
 
 
