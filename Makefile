@@ -41,6 +41,14 @@ test: setup ## Run all tests; ARGS='-k name' picks some
 bench: setup ## Benchmarks, with the machine's own ceilings beside them; ARGS='--seconds 5' for a short one
 	$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: bench-search
+bench-search: setup ## Search over a full pool, alone and beside writes; ARGS='--scale 0.1' for a small pool
+	$(BIN)/python -m tests.bench.search $(ARGS)
+
+.PHONY: relevance
+relevance: setup ## Relevance of search on labelled queries, beside a plain baseline
+	$(BIN)/python -m tests.relevance
+
 MINUTES := 10
 .PHONY: soak
 soak: setup ## Crash matrix, fuzzing, linearizability, properties, hub beside model, over and over from fresh seeds; MINUTES=n, 10 unless told

@@ -169,10 +169,10 @@ class Candidate:
 
 def rank(found: Iterable[Candidate], most: int) -> list[Candidate]:
     """Order matches: those within the budget first, then those of the preferred division, then by score. A hit worth less than
-    half of the best is no match, wherever it is."""
+    a third of the best is no match, wherever it is."""
     candidates = list(found)
     best = max((item.points for item in candidates), default=0)
-    near = (item for item in candidates if 2 * item.points >= best)
+    near = (item for item in candidates if 3 * item.points >= best)
     return sorted(near, key=lambda item: (not item.affordable, not item.preferred, -item.points, item.provider))[:most]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import log
 from typing import NamedTuple
@@ -17,14 +17,18 @@ ALL_WORDS_MAX = 5
 FEW_HITS = 10
 """With fewer hits than this a query is corrected, or some of its words are enough."""
 COMMON_SHARE = 0.1
-"""A word that more documents than this share have finds nothing on its own beside rarer ones."""
+COMMON_DOCUMENTS = 1_000
+"""A word that more documents than both this share and this many have finds nothing on its own beside rarer ones."""
 
 TEXT_POINTS = 1_000
+ALL_WORDS_POINTS = 150
 NAME_POINTS = 200
 WHOLE_NAME_POINTS = 150
 RATING_POINTS = 60
 RECOGNIZED_POINTS = 60
 DISTANCE_POINTS = 80
+PART_SHARE = 0.4
+"""What a part of a word tells, of what the word itself would."""
 DISTANCE_HALF_KM = 100
 """Half of the points are left at this distance."""
 
@@ -34,11 +38,13 @@ class Field(StrEnum):
 
     NAME = "NAME"
     KEYWORDS = "KEYWORDS"
-    PROVIDER = "PROVIDER"
     DESCRIPTION = "DESCRIPTION"
+    PROVIDER = "PROVIDER"
 
 
-FIELD_SHARE = {Field.NAME: 1.0, Field.KEYWORDS: 0.75, Field.PROVIDER: 0.45, Field.DESCRIPTION: 0.35}
+FIELD_SHARE = {Field.NAME: 1.0, Field.KEYWORDS: 0.85, Field.DESCRIPTION: 0.6, Field.PROVIDER: 0.2}
+PROVIDER_SHARE = 0.8
+"""What the words of a provider's own name count beside those of an entry: one looks for what is offered, mostly."""
 FIELD_WORDS = {
     Field.NAME: ("名称", "name"),
     Field.KEYWORDS: ("关键词或型号", "keywords or model"),
@@ -57,16 +63,18 @@ class Variant(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word looked for and the ways to have it, the best first."""
+    """A word looked for and the ways to have it, the best first. It counts `share` of what it tells: a part of a word less than a word."""
 
     text: str
     variants: tuple[Variant, ...]
+    share: float = 1.0
 
 
 class PartKind(StrEnum):
     """Which part of a score."""
 
     WORD = "WORD"
+    ALL_WORDS = "ALL_WORDS"
     NAME = "NAME"
     RATING = "RATING"
     RECOGNIZED = "RECOGNIZED"
@@ -87,20 +95,21 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The folded texts of a document, by field."""
+    """The folded texts of a document, by field; `of_provider` where it is a provider itself."""
 
     name: str
     keywords: str
     provider: str
     description: str
+    of_provider: bool = False
 
     def fields(self) -> tuple[tuple[Field, str], ...]:
         """The fields, the strongest first."""
         return (
             (Field.NAME, self.name),
             (Field.KEYWORDS, self.keywords),
-            (Field.PROVIDER, self.provider),
             (Field.DESCRIPTION, self.description),
+            (Field.PROVIDER, self.provider),
         )
 
 
@@ -116,28 +125,27 @@ class Circumstances:
 
 def read_query(text: str) -> list[Word]:
     """Return the words of a query in order, each once, without those that say nothing; with nothing else, those too."""
-    folded = fold(text)
-    found = [*_joined(folded)]
-    telling = [word for word in found if word not in stop_words()]
-    return [_word(word) for word in dict.fromkeys(telling or found)]
+    found = dict(_joined(fold(text)))
+    telling = {word: loose for word, loose in found.items() if word not in stop_words()}
+    return [_word(word, loose=loose) for word, loose in (telling or found).items()]
 
 
-def _joined(folded: str) -> Iterable[str]:
-    """Yield words; lone characters side by side become one word, which no dictionary knew."""
-    loose = ""
+def _joined(folded: str) -> Iterable[tuple[str, bool]]:
+    """Yield words; lone characters side by side become one word, which no dictionary knew: it is loose."""
+    lone = ""
     for token in tokens(folded):
         if token.single and token.text not in stop_words():
-            loose += token.text
+            lone += token.text
             continue
-        if loose:
-            yield loose
-            loose = ""
-        yield token.text
-    if loose:
-        yield loose
+        if lone:
+            yield lone, True
+            lone = ""
+        yield token.text, False
+    if lone:
+        yield lone, True
 
 
-def _word(text: str) -> Word:
+def _word(text: str, *, loose: bool = False) -> Word:
     own = text if is_han(text) else squeeze(text)
     variants = [Variant((own,), 1.0, text)]
     for other in synonyms().get(text, synonyms().get(own, ())):
@@ -147,10 +155,23 @@ def _word(text: str) -> Word:
         variants.append(Variant(parts, 0.75, " ".join(parts)))
     if is_han(text) and len(text) > 2:
         variants.append(Variant(pairs(text), 0.7, text))
+    if loose and len(text) > 1:
+        variants.append(Variant(tuple(dict.fromkeys(text)), 0.6, " ".join(text)))
     if not is_han(text) and len(own) > 3 and any(c.isdigit() for c in own):
         # A model is often told without its last letters.
         variants.append(Variant((f"{own}*",), 0.8, f"{text}…"))
     return Word(text, tuple(variants))
+
+
+def relaxed(words: Sequence[Word]) -> list[Word]:
+    """Return the words and after each the shorter words it is made of: an entry may have some of these only."""
+    found: dict[str, Word] = {}
+    for word in words:
+        found.setdefault(word.text, word)
+        for part in pieces(word.text):
+            if part not in stop_words():
+                found.setdefault(part, replace(_word(part), share=PART_SHARE))
+    return list(found.values())
 
 
 def weight(documents: int, total: int) -> float:
@@ -174,7 +195,7 @@ def frequency(word: Word, documents: Mapping[str, int]) -> int:
 
 def telling(words: Sequence[Word], documents: Mapping[str, int], total: int) -> list[Word]:
     """Return the words that are enough on their own where none has all: the rarer ones, else the rarest alone."""
-    found = [word for word in words if 0 < frequency(word, documents) <= total * COMMON_SHARE]
+    found = [word for word in words if 0 < frequency(word, documents) <= max(total * COMMON_SHARE, COMMON_DOCUMENTS)]
     return found or sorted((w for w in words if frequency(w, documents)), key=lambda w: (frequency(w, documents), w.text))[:1]
 
 
@@ -184,6 +205,9 @@ def score(words: Sequence[Word], weights: Sequence[float], query: str, texts: Te
     `query` is the folded query squeezed to letters, digits and characters.
     """
     parts = _word_parts(words, weights, texts)
+    whole = {part.word for part in parts if part.field is not Field.PROVIDER}
+    if len(words) > 1 and all(word.text in whole for word in words if word.share == 1.0):
+        parts.append(Part(PartKind.ALL_WORDS, ALL_WORDS_POINTS))
     name = _name_part(query, texts.name, sum(len(squeeze(part.found or part.word)) for part in parts if part.field is Field.NAME))
     if name is not None:
         parts.append(name)
@@ -204,7 +228,7 @@ def _word_parts(words: Sequence[Word], weights: Sequence[float], texts: Texts) -
     for word, weigh in zip(words, weights, strict=True):
         best, share = _best(word, fields, everything)
         if best is not None:
-            points = round(TEXT_POINTS * weigh / whole * share)
+            points = round(TEXT_POINTS * weigh / whole * share * (PROVIDER_SHARE if texts.of_provider else 1.0))
             parts.append(Part(PartKind.WORD, points, word.text, best[1].text, best[0]))
     return parts
 
@@ -265,6 +289,8 @@ def _said(part: Part) -> tuple[str, str]:
             zh, en = FIELD_WORDS[part.field]
             as_zh, as_en = ("", "") if part.found == part.word else (f"(按“{part.found}”)", f" (as “{part.found}”)")
             return f"“{part.word}”{as_zh}见于{zh}", f"“{part.word}”{as_en} in {en}"
+        case PartKind.ALL_WORDS:
+            return "查询词全部命中", "all words of the query found"
         case PartKind.NAME:
             holds_zh, holds_en = ("含完整查询词,", "holds the whole query and ") if part.whole else ("", "")
             return f"名称{holds_zh}匹配程度 {part.value}%", f"the name {holds_en}matches by {part.value} %"

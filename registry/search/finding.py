@@ -22,6 +22,7 @@ from registry.search.domain import (
     frequency,
     rarest,
     read_query,
+    relaxed,
     score,
     telling,
     total,
@@ -84,10 +85,13 @@ async def find(session: AsyncSession, asked: Asked, today: date, mode: str = "")
     found = Found(words=rarest(words, documents, documents.get("", 0)), mode=mode)
     narrowed = await _narrowed(session, asked, today)
     if mode:
+        if mode == "SOME":
+            found.words = relaxed(found.words)
+            documents.update(await store.documents_of(session, _terms(found.words)))
         found.matches = await _matches(session, found, documents, asked, narrowed, today)
     else:
         await _widen(session, found, documents, asked, narrowed, today)
-    weights = [weight(frequency(word, documents), documents.get("", 0)) for word in found.words]
+    weights = [weight(frequency(word, documents), documents.get("", 0)) * word.share for word in found.words]
     candidates = await store.judged(session, found.matches.documents)
     recognized = await _recognized(session, asked.issuer, candidates, today) if asked.issuer else None
     query = squeeze(fold(asked.query))
@@ -111,8 +115,10 @@ async def _widen(
         return
     if len(found.words) <= ALL_WORDS_MAX:
         await _correct(session, found, documents, asked, narrowed, today)
-    if found.matches.total < FEW_HITS and len(found.words) > 1:
+    if found.matches.total < FEW_HITS:
         found.mode = "SOME"
+        found.words = relaxed(found.words)
+        documents.update(await store.documents_of(session, _terms(found.words)))
         found.matches = await _matches(session, found, documents, asked, narrowed, today)
 
 
@@ -166,7 +172,7 @@ async def _matches(
 def _coarse(found: Found, documents: dict[str, int]) -> list[tuple[str, float]]:
     coarse = []
     for word in found.words:
-        points = weight(frequency(word, documents), documents.get("", 0))
+        points = weight(frequency(word, documents), documents.get("", 0)) * word.share
         coarse.append((lexemes.word_query(word, "="), points))
         if found.mode == "SOME":
             coarse.append((lexemes.word_query(word), points))

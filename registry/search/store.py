@@ -135,7 +135,7 @@ class Judged:
 async def judged(session: AsyncSession, documents: Sequence[int]) -> list[Judged]:
     """Return what these documents are judged by."""
     found = await session.execute(text(_JUDGED), {"ids": list(documents)})
-    return [Judged(row[0], row[1], row[2], row[3], Texts(*row[4:8])) for row in found.all()]
+    return [Judged(row[0], row[1], row[2], row[3], Texts(*row[4:8], of_provider=row[0] < 0)) for row in found.all()]
 
 
 async def shown(session: AsyncSession, documents: Sequence[int]) -> dict[int, Sequence[Any]]:

@@ -71,12 +71,23 @@ def tokens(folded: str) -> Iterator[Token]:
 @lru_cache(1 << 16)
 def pieces(word: str) -> tuple[str, ...]:
     """Return the shorter words that a word is made of, nothing where there are none: `塑料` and `薄膜`, or `jsm` and `7900f`."""
-    if is_han(word):
-        found = [part for part in cutter().cut_for_search(word, False) if 1 < len(part) < len(word)] if len(word) > 2 else []
-        covered = "".join(dict.fromkeys("".join(found)))
-        return tuple(dict.fromkeys(found)) if set(covered) >= set(word) else ()
-    parts = _PARTS.findall(word)
-    return tuple(dict.fromkeys(parts)) if len(parts) > 1 else ()
+    if not is_han(word):
+        parts = _PARTS.findall(word)
+        return tuple(dict.fromkeys(parts)) if len(parts) > 1 else ()
+    cover = _cover(word, frozenset(inner(word)) - {word})
+    # Two and two is how nearly all words of four characters are made.
+    return tuple(dict.fromkeys(cover)) or ((word[:2], word[2:]) if len(word) == 4 and word.isalpha() else ())
+
+
+def _cover(word: str, known: frozenset[str]) -> tuple[str, ...]:
+    """Return the fewest known words that make up a word, one after the other; nothing where there are none."""
+    best: list[tuple[str, ...] | None] = [()] + [None] * len(word)
+    for end in range(1, len(word) + 1):
+        for start in range(end - 1):
+            before, part = best[start], word[start:end]
+            if before is not None and part in known and (best[end] is None or len(before) + 1 < len(best[end] or ())):
+                best[end] = (*before, part)
+    return best[-1] or ()
 
 
 @lru_cache(1 << 16)

@@ -112,7 +112,9 @@ async def test_each_point_is_explained_and_they_add_up(still: Desk) -> None:
         assert hit.score == sum(part.points for part in hit.parts)
         assert all(part.zh and part.en for part in hit.parts)
     kinds = {part.kind for part in answer.hits[0].parts}
-    assert kinds == {pb.SCORE_PART_KIND_WORD, pb.SCORE_PART_KIND_NAME, pb.SCORE_PART_KIND_RATING, pb.SCORE_PART_KIND_DISTANCE}
+    assert kinds == {
+        number for name, number in pb.ScorePartKind.items() if name.rpartition("_")[2] in ("WORD", "WORDS", "NAME", "RATING", "DISTANCE")
+    }
     found = next(part for part in answer.hits[0].parts if part.kind == pb.SCORE_PART_KIND_WORD)
     assert (found.word, found.field) == ("塑料薄膜", pb.HIT_FIELD_NAME)
     assert [hit.score for hit in answer.hits] == sorted((hit.score for hit in answer.hits), reverse=True)

@@ -79,6 +79,8 @@ class _ScorePartKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ScorePa
     """Recognition by the issuer named in the request."""
     SCORE_PART_KIND_DISTANCE: _ScorePartKind.ValueType  # 5
     """Distance from the division named in the request."""
+    SCORE_PART_KIND_ALL_WORDS: _ScorePartKind.ValueType  # 6
+    """All words of the query were found, in name, keywords or description."""
 
 class ScorePartKind(_ScorePartKind, metaclass=_ScorePartKindEnumTypeWrapper):
     """Which part of the score."""
@@ -95,6 +97,8 @@ SCORE_PART_KIND_RECOGNIZED: ScorePartKind.ValueType  # 4
 """Recognition by the issuer named in the request."""
 SCORE_PART_KIND_DISTANCE: ScorePartKind.ValueType  # 5
 """Distance from the division named in the request."""
+SCORE_PART_KIND_ALL_WORDS: ScorePartKind.ValueType  # 6
+"""All words of the query were found, in name, keywords or description."""
 Global___ScorePartKind: _TypeAlias = ScorePartKind  # noqa: Y015
 
 class _HitField:
