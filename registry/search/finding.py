@@ -32,6 +32,7 @@ from registry.search.store import Judged, Matches, Wanted
 from registry.search.text import fold, squeeze
 
 _EVERYONE = 1_000_000
+_PAIRED_MAX = 3
 _HIGH = lexemes.quoted(lexemes.HIGH)
 
 
@@ -155,7 +156,7 @@ async def _matches(
     filters = lexemes.filter_query(asked.division, asked.category, asked.kind, near)
     wanted = Wanted(
         lexemes.joined(query, filters),
-        _coarse(found, documents),
+        _coarse(words, documents, some=some),
         asked.price_from,
         asked.price_to,
         asked.min_rating,
@@ -164,19 +165,23 @@ async def _matches(
     )
     matches = await store.matches(session, wanted, today)
     if matches.capped:
-        promising = [lexemes.any_two_of(words)] if some else [lexemes.joined(lexemes.named(words), _HIGH), lexemes.named(words)]
+        named = lexemes.named(words)
+        promising = [lexemes.any_two_of(_rare(words, documents))] if some else [lexemes.joined(named, _HIGH), named]
         await _choose(session, matches, wanted, [lexemes.joined(each, filters) for each in promising if each], today)
     return matches
 
 
-def _coarse(found: Found, documents: dict[str, int]) -> list[tuple[str, float]]:
-    coarse = []
-    for word in found.words:
-        points = weight(frequency(word, documents), documents.get("", 0)) * word.share
-        coarse.append((lexemes.word_query(word, "="), points))
-        if found.mode == "SOME":
-            coarse.append((lexemes.word_query(word), points))
-    return coarse
+def _coarse(words: Sequence[Word], documents: dict[str, int], *, some: bool) -> list[tuple[str, float]]:
+    """Return what chooses whom to judge: words in the name where all have all words, else any words. It costs time for each match, so
+    not where there are more matches than are looked at anyway."""
+    if not some and all(frequency(word, documents) >= store.COUNTED_MAX for word in words):
+        return []
+    points = [weight(frequency(word, documents), documents.get("", 0)) * word.share for word in words]
+    return [(lexemes.word_query(word, "" if some else "="), each) for word, each in zip(words, points, strict=True)]
+
+
+def _rare(words: Sequence[Word], documents: dict[str, int]) -> list[Word]:
+    return sorted(words, key=lambda word: (-word.share, frequency(word, documents), word.text))[:_PAIRED_MAX]
 
 
 async def _choose(session: AsyncSession, matches: Matches, wanted: Wanted, promising: Sequence[str], today: date) -> None:

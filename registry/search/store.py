@@ -14,8 +14,8 @@ from registry.search import correcting
 from registry.search.correcting import Known
 from registry.search.domain import Texts
 
-COUNTED_MAX = 5_000
-"""Matches counted and chosen from in one statement."""
+COUNTED_MAX = 3_000
+"""Matches counted and chosen from in one statement: each is a row of a kilobyte, and 5 microseconds."""
 JUDGED_MAX = 300
 """Matches judged in full: those with most words in the name, then the best rated."""
 
@@ -135,7 +135,7 @@ class Judged:
 async def judged(session: AsyncSession, documents: Sequence[int]) -> list[Judged]:
     """Return what these documents are judged by."""
     found = await session.execute(text(_JUDGED), {"ids": list(documents)})
-    return [Judged(row[0], row[1], row[2], row[3], Texts(*row[4:8], of_provider=row[0] < 0)) for row in found.all()]
+    return [Judged(row[0], row[1], row[2], row[3], Texts(row[4], row[5], row[6], row[7], row[0] < 0)) for row in found.all()]
 
 
 async def shown(session: AsyncSession, documents: Sequence[int]) -> dict[int, Sequence[Any]]:

@@ -280,7 +280,7 @@ async def test_made_anew_the_index_is_the_same(desk: Desk) -> None:
         "search_neighbour": "form, term",
     }
 
-    def content() -> dict[str, list[object]]:
+    def content() -> dict[str, list[tuple[object, ...]]]:
         where = {"search_term": "WHERE documents > 0"}
         return {t: sorted(desk.rows(f"SELECT ROW({c})::text FROM registry.{t} {where.get(t, '')}")) for t, c in tables.items()}
 

@@ -25,7 +25,7 @@ def ndcg(found: Iterable[str], grades: Mapping[str, int]) -> float:
 
 
 def _dcg(grades: Sequence[int]) -> float:
-    return sum((2**grade - 1) / log2(place + 2) for place, grade in enumerate(grades[:DEPTH]))
+    return sum((float(2**grade) - 1) / log2(place + 2) for place, grade in enumerate(grades[:DEPTH]))
 
 
 def measure(rankings: Mapping[str, Sequence[int]], labelled: Sequence[Query], places: Mapping[int, str]) -> dict[str, float]:

@@ -492,7 +492,7 @@ class SearchResponse(_message.Message):
     total: _builtins.int
     """How many there are."""
     total_is_least: _builtins.bool
-    """True where there are more than `total`: counting ends at 5,000."""
+    """True where there are more than `total`: counting ends at 3,000."""
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     @_builtins.property
@@ -501,7 +501,7 @@ class SearchResponse(_message.Message):
 
     @_builtins.property
     def facets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Facet]:
-        """Facets, where asked for; like `total` they count at most 5,000 hits."""
+        """Facets, where asked for; like `total` they count at most 3,000 hits."""
 
     @_builtins.property
     def reading(self) -> Global___QueryReading:
