@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import psycopg
@@ -13,6 +14,7 @@ from registry.admission.standing import reinstate_provider, suspend_provider
 from registry.catalogue.entries import get_entry, retire_entry, update_entry
 from registry.recognition.naming import recognize_provider
 from registry.search.indexing import rebuild
+from registry.search.keeper import Keeper
 from registry.search.searching import search
 from tests.support_pool import TESTING, admit, index, look, names, offer
 from tests.support_usecases import Desk, credit_code, open_desk, platform
@@ -291,3 +293,16 @@ async def test_made_anew_the_index_is_the_same(desk: Desk) -> None:
         assert await rebuild(connection) == 22
     assert content() == before
     assert number
+
+
+async def test_a_change_is_found_without_anyone_asking_for_it(desk: Desk) -> None:
+    keeper = asyncio.create_task(Keeper(desk.uri).run())
+    try:
+        await offer(desk, STEEL, SUZHOU, "S-9", "镍基单晶蠕变试验")
+        async with asyncio.timeout(20):
+            found = False
+            while not found:
+                found = bool((await look(desk, "镍基单晶")).hits)
+    finally:
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
