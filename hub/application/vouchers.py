@@ -12,7 +12,6 @@ from hub.application.transaction import Transaction, UseCase
 from hub.codec import encode, events
 from hub.codec.applications import application_message
 from hub.codec.fields import Fields
-from hub.domain.caller import Role
 from hub.domain.divisions import contains
 from hub.domain.issue import issue_cap, whole_notes
 from hub.domain.model import WalletKey
@@ -118,7 +117,9 @@ async def verify_voucher(tx: Transaction, request: pb.VerifyVoucherRequest) -> p
     if fields.refusal is not None:
         return fields.refusal
     home = await reading.provider_home(tx.session, request.provider)
-    if not (tx.caller.is_provider(request.provider) or tx.caller.acts_for(request.issuer) or (home is not None and tx.caller.acts_for(home))):
+    if not (
+        tx.caller.is_provider(request.provider) or tx.caller.acts_for(request.issuer) or (home is not None and tx.caller.acts_for(home))
+    ):
         return not_permitted(
             "仅服务机构本身、发券地或服务地平台可以核验", "only the provider itself, the issuer's or the acquirer's platform verifies"
         )

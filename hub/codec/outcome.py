@@ -94,10 +94,10 @@ def _status(refusal: Refusal) -> status_pb2.Status:
 
 
 def _retry_seconds(refusal: Refusal) -> int:
-    """Return after how many seconds to come back, 0 where coming back is no help. RATE_LIMITED says it itself."""
-    if refusal.code is RefusalCode.OVERLOADED:
-        return RETRY_AFTER_SECONDS
-    return int(dict(refusal.metadata)["retry_after_seconds"]) if refusal.code is RefusalCode.RATE_LIMITED else 0
+    """Return after how many seconds to come back, 0 where coming back is no help. Whoever limits a rate knows better than the default."""
+    if refusal.code not in (RefusalCode.OVERLOADED, RefusalCode.RATE_LIMITED):
+        return 0
+    return int(dict(refusal.metadata).get("retry_after_seconds", RETRY_AFTER_SECONDS))
 
 
 def _pack(message: Message) -> any_pb2.Any:

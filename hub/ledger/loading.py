@@ -107,8 +107,9 @@ async def load(
 ) -> WorkingSet:
     """Lock and read all that `keys` name, in one round trip; the locks hold until the transaction of `connection` ends.
 
-    Another round trip follows only where a party is met whose reference data is not in memory as it is now. Wallets in `wallets` that are
-    still as stored are not read again. `lock=False` only reads: what a quote rests on may have changed by the time it is read.
+    Wallets in `wallets` that are still as stored are not read again. Another round trip follows where a party is met whose reference
+    data is not in memory as it is now, or where all named wallets were in memory and another process changed one of them.
+    `lock=False` only reads: what a quote rests on may have changed by the time it is read.
     """
     ws = WorkingSet(now=now, next_note_id=next_note_id)
     loader = _Loader(connection, keys, ws, wallets or WalletCache(), locking="FOR UPDATE" if lock else "")
@@ -127,6 +128,7 @@ async def load(
         await flush(connection)
     await known()
     await loader.finish()
+    await loader.read_anew()
     wanted.add((row[2] for row in loader.redemption_rows), (row[3] for row in loader.redemption_rows))
     wanted.add((item.wallet.enterprise for item in ws.applications.values()), ())
     await reference.complete(connection, wanted, ws)
@@ -150,6 +152,8 @@ class _Loader:
         self._named = sorted(keys.wallets)
         self._cached = {key: kept for key in self._named if (kept := cache.take(key)) is not None}
         self._cache = cache
+        self._reads_named = len(self._cached) < len(self._named)
+        self._stale = False
         self._answers: list[tuple[_Cursor, _Take]] = []
         self._held: set[int] = set()
         self.redemption_rows: list[tuple[Any, ...]] = []
@@ -173,8 +177,10 @@ class _Loader:
     def _touched(self, *, unknown: bool) -> str:
         """SQL of the wallets that the batch touches; `unknown` leaves out those that are in memory as they are stored."""
         parts = []
-        if self._named:
-            parts.append(_UNKNOWN if unknown else _NAMED)
+        if self._named and not unknown:
+            parts.append(_NAMED)
+        if self._reads_named and unknown:
+            parts.append(_UNKNOWN)
         if self._keys.redemptions:
             parts.append(_OF_REDEMPTIONS)
         if self._keys.applications:
@@ -214,6 +220,7 @@ class _Loader:
             self._held.update([note.note_id for note in wallet.notes])
             if known or key in self._keys.wallets:
                 ws.whole.add(key)
+                self._stale = self._stale or not known
 
     async def orders(self) -> None:
         orders = sorted(self._keys.orders)
@@ -276,9 +283,7 @@ class _Loader:
         the other's row when it is written and runs again; a command that only draws comes before the notes did.
         """
         touched = self._touched(unknown=True)
-        if not touched:
-            return
-        if self._named:
+        if self._reads_named:
             await self._send(_NOTES.format(wallets=_UNKNOWN), self._values, self._take_notes)
         if self._keys.redemptions:
             await self._send(_DRAWN, self._values, self._take_notes)
@@ -286,7 +291,18 @@ class _Loader:
             numbers = sorted(self._keys.numbers)
             params = (texts(issuer for issuer, _ in numbers), texts(number for _, number in numbers))
             await self._send(_NUMBERED, params, self._take_numbered)
-        await self._send(_QUOTAS.format(wallets=touched), self._values, self._take_quotas)
+        if touched:
+            await self._send(_QUOTAS.format(wallets=touched), self._values, self._take_quotas)
+
+    async def read_anew(self) -> None:
+        """Read the wallets that were in memory, all of them, but not as they are stored: another process changed them."""
+        if not self._stale or self._reads_named:
+            return
+        self._answers.clear()
+        async with self._connection.pipeline():
+            await self._send(_NOTES.format(wallets=_UNKNOWN), self._values, self._take_notes)
+            await self._send(_QUOTAS.format(wallets=_UNKNOWN), self._values, self._take_quotas)
+        await self.finish()
 
     def _take_notes(self, found: list[tuple[Any, ...]]) -> None:
         added: dict[WalletKey, Wallet] = {}

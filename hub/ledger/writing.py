@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -31,6 +32,8 @@ FROM unnest(%s::text[], %s::text[], %s::date[], %s::bigint[]) AS n(issuer, enter
 WHERE w.issuer = n.issuer AND w.enterprise = n.enterprise"""
 
 # Notes that are past their validity when they are made: the next sweep begins before them again.
+_TELL = "pg_notify('outbox', '')"
+
 _SWEEP_AGAIN = "UPDATE sweep_mark SET until = least(until, %s) WHERE kind = 'voucher'"
 
 _VOUCHER_NEW = f"""
@@ -139,17 +142,27 @@ def _json(value: object) -> str:
 async def write(connection: AsyncConnection[Any], ws: WorkingSet) -> None:
     """Write what `ws` gathered and commit, in one round trip. Raises psycopg errors; then nothing is written."""
     async with connection.pipeline():
-        for statement, kinds, table, head in _statements(ws):
-            if table:
-                await connection.execute(statement, [*head, *columns(table, kinds)])
         late = min((note.expires_on for note in ws.new_notes), default=date.max)
         if late <= local_date(ws.now):
             await connection.execute(_SWEEP_AGAIN, (late - timedelta(days=1),))
-        if ws.events:
-            await connection.execute("NOTIFY outbox")
+        # What is freed first may be made again below.
+        for statement, kinds, table, head in _freeing_statements(ws):
+            if table:
+                await connection.execute(statement, [*head, *columns(table, kinds)])
+        parts = [(statement, [*head, *columns(table, kinds)]) for statement, kinds, table, head in _statements(ws) if table]
+        if parts:
+            joined = _joined(tuple(statement for statement, _ in parts), bool(ws.events))
+            await connection.execute(joined, [item for _, params in parts for item in params])
         await flush(connection)
         failpoint("committer.after_write_before_commit")
         await connection.commit()
+
+
+@lru_cache(256)
+def _joined(statements: tuple[str, ...], tells: bool) -> str:
+    """Return statements that concern different rows as one: each costs its own way through driver and server otherwise."""
+    parts = ", ".join(f"w{place} AS ({statement})" for place, statement in enumerate(statements))
+    return f"WITH {parts} SELECT {_TELL if tells else ''}"
 
 
 def _statements(ws: WorkingSet) -> Iterable[_Statement]:
@@ -199,10 +212,14 @@ def _note_statements(ws: WorkingSet) -> Iterable[_Statement]:
     yield _VOUCHER_SET, "iiiiiif", changed, []
 
 
-def _invoice_statements(ws: WorkingSet) -> Iterable[_Statement]:
+def _freeing_statements(ws: WorkingSet) -> Iterable[_Statement]:
     freed = sorted(ws.freed_invoices)
     yield _INVOICE_FREE, "ttt", [tuple(key) for key in freed], []
     yield _INVOICE_DROP, "tt", sorted({key[:2] for key in freed}), []
+
+
+def _invoice_statements(ws: WorkingSet) -> Iterable[_Statement]:
+    freed = ws.freed_invoices
     uses = sorted(ws.new_invoice_uses.items())
     # An invoice that lost its last stored use is dropped above, so a new use needs its row again.
     emptied = {key[:2] for key in freed if all((*key[:2], use.issuer) in ws.new_invoice_uses for use in ws.invoices.get(key[:2], ()))}

@@ -13,6 +13,7 @@ class RpcMetrics:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self._calls = Counter("deltahub_rpc_calls_total", "Calls by method and gRPC status number", ["method", "status"], registry=registry)
         self._seconds = Histogram("deltahub_rpc_seconds", "Time to answer a call", ["method"], buckets=_BUCKETS, registry=registry)
+        self._by_outcome: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self.batch_items = Histogram(
             "deltahub_batch_items", "Commands per ledger transaction", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 500), registry=registry
         )
@@ -20,5 +21,10 @@ class RpcMetrics:
 
     def observe(self, method: str, status: int, seconds: float) -> None:
         """Count one call."""
-        self._calls.labels(method, str(status)).inc()
-        self._seconds.labels(method).observe(seconds)
+        counters = self._by_outcome.get((method, status))
+        if counters is None:
+            # Kept: finding them by their labels costs as much as counting.
+            counters = self._by_outcome[method, status] = self._calls.labels(method, str(status)), self._seconds.labels(method)
+        calls, times = counters
+        calls.inc()
+        times.observe(seconds)
