@@ -23,6 +23,8 @@ HTTP_OF = {
     "RESOURCE_EXHAUSTED": {413, 429},
     "UNAVAILABLE": {503},
     "DEADLINE_EXCEEDED": {504},
+    "ABORTED": {412},
+    "OUT_OF_RANGE": {400, 410},
 }
 
 
