@@ -15,6 +15,7 @@ import typer
 from sqlalchemy.exc import OperationalError
 
 from hub.cli.embedded import embedded
+from hub.cli.pool_index import index
 from hub.cli.pool_work import format_of, progress, show
 from hub.cli.rating import rate
 from hub.domain.divisions import is_division
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     app.command(name="generate")(generate)
     app.command(name="load")(load)
     app.command(name="rate")(rate)
+    app.command(name="index")(index)
 
 
 def _fail(message: object) -> typer.Exit:

@@ -11,9 +11,10 @@ from hub.codec.fields import Fields
 from hub.domain.policy import Category
 from registry.catalogue.codec import MODEL_OUT
 from registry.catalogue.domain import PriceModel
-from registry.search.domain import Field, Part, PartKind, in_words
+from registry.search.domain import Field, Part, PartKind
 from registry.search.finding import Asked, Found, Hit
 from registry.search.places import distance_km, prefecture_of
+from registry.search.wording import in_words
 from yrd.registry.v1 import catalogue_pb2
 from yrd.registry.v1 import search_pb2 as pb
 

@@ -1,4 +1,4 @@
-"""What a query asks for, how a hit is judged, and why: pure. Every point of a score is a part with words in two languages."""
+"""What a query asks for and how a hit is judged: pure. A score is the sum of its parts, which `wording` says in two languages."""
 
 from __future__ import annotations
 
@@ -45,12 +45,6 @@ class Field(StrEnum):
 FIELD_SHARE = {Field.NAME: 1.0, Field.KEYWORDS: 0.85, Field.DESCRIPTION: 0.6, Field.PROVIDER: 0.2}
 PROVIDER_SHARE = 0.8
 """What the words of a provider's own name count beside those of an entry: one looks for what is offered, mostly."""
-FIELD_WORDS = {
-    Field.NAME: ("名称", "name"),
-    Field.KEYWORDS: ("关键词或型号", "keywords or model"),
-    Field.PROVIDER: ("类别或机构名称", "category or provider"),
-    Field.DESCRIPTION: ("说明", "description"),
-}
 
 
 class Variant(NamedTuple):
@@ -274,29 +268,3 @@ def _circumstances(around: Circumstances) -> Iterable[Part]:
         yield Part(PartKind.RECOGNIZED, RECOGNIZED_POINTS)
     if around.km is not None:
         yield Part(PartKind.DISTANCE, round(DISTANCE_POINTS / (1 + around.km / DISTANCE_HALF_KM)), value=around.km)
-
-
-def in_words(part: Part) -> tuple[str, str]:
-    """Return a part in Chinese and in English."""
-    zh, en = _said(part)
-    return f"{zh},计 {part.points} 分", f"{en}: {part.points} points"
-
-
-def _said(part: Part) -> tuple[str, str]:
-    match part.kind:
-        case PartKind.WORD:
-            assert part.field is not None
-            zh, en = FIELD_WORDS[part.field]
-            as_zh, as_en = ("", "") if part.found == part.word else (f"(按“{part.found}”)", f" (as “{part.found}”)")
-            return f"“{part.word}”{as_zh}见于{zh}", f"“{part.word}”{as_en} in {en}"
-        case PartKind.ALL_WORDS:
-            return "查询词全部命中", "all words of the query found"
-        case PartKind.NAME:
-            holds_zh, holds_en = ("含完整查询词,", "holds the whole query and ") if part.whole else ("", "")
-            return f"名称{holds_zh}匹配程度 {part.value}%", f"the name {holds_en}matches by {part.value} %"
-        case PartKind.RATING:
-            return f"机构评级 {part.value / 100:.2f}", f"provider rated {part.value / 100:.2f}"
-        case PartKind.RECOGNIZED:
-            return "发券地认可该机构", "the issuer recognises the provider"
-        case PartKind.DISTANCE:
-            return f"相距约 {part.value} 公里", f"about {part.value} km away"

@@ -66,10 +66,13 @@ def any_of(words: Iterable[Word]) -> str:
 
 
 def filter_query(division: str, category: str, kind: str, near: Sequence[str] | None) -> str:
-    """Return the tsquery of filters, empty where none is set; `near` are the divisions of places close enough, None means anywhere."""
+    """Return the tsquery of filters, empty where none is set; `near` are the divisions of places close enough, None means anywhere.
+
+    A `kind` after `!` is one that is not wanted.
+    """
     wanted = [quoted(f"@{stem(division)}")] if division else []
     wanted += [quoted(f"#{category}")] if category else []
-    wanted += [quoted(f"%{kind}")] if kind else []
+    wanted += [("!" if kind.startswith("!") else "") + quoted(f"%{kind.removeprefix('!')}")] if kind else []
     if near is not None:
         wanted.append(_any(_place(code) for code in near) or quoted("@none"))
     return _all(wanted)

@@ -11,6 +11,7 @@ from hub.application.keyset import word
 from hub.application.paging import read_token, write_token
 from hub.application.transaction import Transaction, UseCase
 from hub.codec.fields import Fields
+from hub.domain.caller import Role
 from hub.domain.refusals import Refusal, invalid
 from registry.search import store
 from registry.search.codec import facet_messages, hit_message, read_search, reading_message
@@ -21,12 +22,20 @@ PAGE = 20
 PAGE_MAX = 100
 
 _MODES = ("ALL", "SOME")
+_PERSONS = "EXPERT"
 
 
 async def search(tx: Transaction, request: pb.SearchRequest) -> pb.SearchResponse | Refusal:
-    """Find what the pool offers, best first. INVALID_ARGUMENT for wrong fields, and for a page token of another search."""
+    """Find what the pool offers, best first. INVALID_ARGUMENT for wrong fields, and for a page token of another search.
+
+    The public finds no experts, who are persons, and cannot count them either.
+    """
     fields = Fields()
     asked = read_search(request, fields)
+    if tx.caller.role is Role.PUBLIC:
+        if asked.kind == _PERSONS:
+            fields.wrong("filter.kind", "must not be EXPERT here: experts are found by participants only")
+        asked = replace(asked, kind=asked.kind or f"!{_PERSONS}")
     position = fields.refusal or _read_position(request, asked)
     if isinstance(position, Refusal):
         return position

@@ -7,9 +7,10 @@ import pytest
 from registry.search import places
 from registry.search.correcting import Known, correct, forms, near, sound, spans
 from registry.search.documents import Source, band_of, document_of
-from registry.search.domain import Circumstances, PartKind, Texts, in_words, read_query, relaxed, score, telling, total, weight
+from registry.search.domain import Circumstances, PartKind, Texts, read_query, relaxed, score, telling, total, weight
 from registry.search.lexemes import filter_query, quoted, tags, word_query
 from registry.search.text import fold, pairs, pieces, squeeze, synonyms, terms, tokens
+from registry.search.wording import in_words
 
 
 @pytest.mark.parametrize(
