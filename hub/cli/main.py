@@ -30,6 +30,10 @@ app.add_typer(scenario_app, name="scenario")
 app.add_typer(pool_app, name="pool")
 policy_app = typer.Typer(no_args_is_help=True, help="Policies 政策: validate, lint, compare, try on the past, publish.")
 app.add_typer(policy_app, name="policy")
+deadletter_app = typer.Typer(no_args_is_help=True, help="Dead letters 死信: what came over Kafka and could not be handled.")
+app.add_typer(deadletter_app, name="deadletter")
+topics_app = typer.Typer(no_args_is_help=True, help="Kafka topics and who may read and write them.")
+app.add_typer(topics_app, name="topics")
 
 
 def fail(message: str, code: int = 2) -> typer.Exit:
@@ -117,13 +121,15 @@ def health(role: Annotated[str, typer.Argument(help="hub, web, relay, consumer o
 
 
 def _register() -> None:
-    from hub.cli import adapters, bench, certs, participants, policy, pool
+    from hub.cli import adapters, bench, certs, deadletter, participants, policy, pool, topics
 
     adapters.register(adapter_app)
     certs.register(certs_app)
     policy.register(policy_app)
     bench.register(bench_app)
     pool.register(pool_app)
+    deadletter.register(deadletter_app)
+    topics.register(topics_app)
     app.command(name="coordinator")(participants.register_coordinator)
     from hub.cli.scenario import command
 

@@ -433,4 +433,12 @@ TEXTS: dict[str, _Entry] = {
         "请按提示时间后再查询",
         "Ask again after the delay given",
     ),
+    "CURSOR_EXPIRED": (
+        "OUT_OF_RANGE",
+        410,
+        "游标之后的事件已不再保留",
+        "The events after this cursor are no longer kept",
+        "请重新读取当前状态,再不带游标订阅",
+        "Read the present state anew and subscribe without a cursor",
+    ),
 }

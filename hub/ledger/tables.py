@@ -296,10 +296,14 @@ class InboxRow(SQLModel, table=True):
 
 
 class DeadLetterRow(SQLModel, table=True):
-    """A record that no retry can help."""
+    """A record that could not be handled: whole, with the reason, and what became of it."""
 
     __tablename__ = "dead_letter"
-    __table_args__ = (Index("dead_letter_record", "topic", "partition", "record_offset"),)
+    __table_args__ = (
+        CheckConstraint("state IN ('OPEN', 'RESOLVED', 'DISCARDED')", name="dead_letter_state"),
+        Index("dead_letter_record", "topic", "partition", "record_offset"),
+        Index("dead_letter_open", "division", "id", postgresql_where="state = 'OPEN'"),
+    )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     topic: str = Field(sa_type=Text)
@@ -310,6 +314,10 @@ class DeadLetterRow(SQLModel, table=True):
     value: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     reason: str = Field(sa_type=Text)
     failed_at: datetime = Field(sa_column=_instant())
+    division: str = Field(sa_type=Text, sa_column_kwargs={"server_default": ""})
+    code: str = Field(sa_type=Text, sa_column_kwargs={"server_default": ""})
+    source_id: str = Field(sa_type=Text, sa_column_kwargs={"server_default": ""})
+    state: str = Field(sa_type=Text, sa_column_kwargs={"server_default": "OPEN"})
 
 
 class ApplicationRow(SQLModel, table=True):

@@ -12,7 +12,8 @@ from typing import Any
 import psycopg
 
 from hub.messaging.cloudevents import CloudEvent, MalformedEvent, decode
-from hub.messaging.inbox import DeadLetter, Inbox, Receipt
+from hub.messaging.deadletters import DeadLetter, of_record
+from hub.messaging.inbox import Inbox, Receipt
 from hub.messaging.ports import CommandPort, InboundCommand, Unavailable, Undeliverable
 
 log = logging.getLogger(__name__)
@@ -66,10 +67,10 @@ class BatchHandler:
         """Handle `records`, which are in order per partition. Raise psycopg.Error if the inbox cannot be read; nothing was done then."""
         outcome = BatchOutcome()
         events = self._decode(records, outcome)
-        seen = await self._inbox.seen(list({_receipt(record, event) for record, event in events}))
+        seen = await self._inbox.seen(list({receipt_of(record, event) for record, event in events}))
         lanes: dict[tuple[str, int, bytes | None], list[tuple[Any, CloudEvent]]] = {}
         for record, event in events:
-            receipt = _receipt(record, event)
+            receipt = receipt_of(record, event)
             if receipt in seen:
                 outcome.duplicates += 1
                 continue
@@ -88,7 +89,7 @@ class BatchHandler:
             try:
                 events.append((record, decode(record)))
             except MalformedEvent as error:
-                outcome.dead.append(_dead_letter(record, str(error)))
+                outcome.dead.append(of_record(record, self._divisions[record.topic], str(error)))
         return events
 
     async def _run_lane(self, lane: Sequence[tuple[Any, CloudEvent]], outcome: BatchOutcome) -> None:
@@ -101,20 +102,12 @@ class BatchHandler:
                     outcome.defer(waiting)
                 return
             if reason is not None:
-                outcome.dead.append(_dead_letter(record, reason))
-            outcome.handled.append(_receipt(record, event))
+                outcome.dead.append(of_record(record, self._divisions[record.topic], reason))
+            outcome.handled.append(receipt_of(record, event))
 
     async def _deliver(self, record: Any, event: CloudEvent) -> str | None:
         """Return None if it is done, `_WAIT` if it has to wait, or the reason why it never can be."""
-        command = InboundCommand(
-            division=self._divisions[record.topic],
-            method=event.type,
-            source_id=event.id,
-            payload=event.data,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-        )
+        command = command_of(record, event, self._divisions[record.topic])
         for attempt in itertools.count(1):
             try:
                 async with asyncio.timeout(self._limits.handle_seconds_max):
@@ -137,14 +130,24 @@ class BatchHandler:
 _WAIT = "\x00wait"
 
 
-def _receipt(record: Any, event: CloudEvent) -> Receipt:
+def command_of(record: Any, event: CloudEvent, division: str) -> InboundCommand:
+    """Return the command that `record` carries as `event`, sent by `division`."""
+    return InboundCommand(
+        division=division,
+        method=event.type,
+        source_id=event.id,
+        payload=event.data,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+    )
+
+
+def receipt_of(record: Any, event: CloudEvent) -> Receipt:
+    """Return what the inbox knows the event by."""
     # CloudEvents: source and id together are unique. Two systems of one province may well count from one each.
     return (record.topic, f"{event.source} {event.id}")
 
 
 def _place(record: Any) -> str:
     return f"{record.topic}[{record.partition}]@{record.offset}"
-
-
-def _dead_letter(record: Any, reason: str) -> DeadLetter:
-    return DeadLetter(record.topic, record.partition, record.offset, record.key, list(record.headers), record.value, reason)

@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+GROUP = "deltahub"
+"""The hub's consumer group, and the name of its inbox."""
+
 _CONFIG: Mapping[str, Any] = {
     "enable_auto_commit": False,
     "auto_offset_reset": "earliest",
@@ -78,7 +81,7 @@ class CommandConsumer:
         bootstrap: str,
         plan: TopicPlan,
         port: CommandPort,
-        group: str = "deltahub",
+        group: str = GROUP,
         client_config: Mapping[str, Any] | None = None,
         make_topics: bool = True,
         clock: Clock | None = None,

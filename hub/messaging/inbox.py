@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-REASON_CHARS_MAX = 2_000
-"""Longest reason kept with a dead letter, characters."""
+from hub.messaging.deadletters import TYPE, DeadLetter, told
+from hub.messaging.schema import OUTBOX_CHANNEL
+from hub.messaging.topics import DEAD_SUFFIX
 
 Receipt = tuple[str, str]
 """Topic and source id of a record that was handled."""
@@ -31,26 +31,15 @@ ON CONFLICT DO NOTHING
 # A record comes again where the process died between this insert and the commit of its offset. The value is compared as well because
 # offsets start over with a broker that keeps nothing.
 _BURY = """
-INSERT INTO dead_letter (topic, partition, record_offset, key, headers, value, reason, failed_at)
-SELECT %(topic)s, %(partition)s, %(offset)s, %(key)s, %(headers)s, %(value)s, %(reason)s, %(at)s
+INSERT INTO dead_letter (topic, partition, record_offset, key, headers, value, reason, failed_at, division, code, source_id)
+SELECT %(topic)s, %(partition)s, %(offset)s, %(key)s, %(headers)s, %(value)s, %(reason)s, %(at)s, %(division)s, %(code)s, %(source_id)s
 WHERE NOT EXISTS (
     SELECT 1 FROM dead_letter
     WHERE topic = %(topic)s AND partition = %(partition)s AND record_offset = %(offset)s AND value IS NOT DISTINCT FROM %(value)s
 )
+RETURNING id
 """
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that can never be handled, whole, with the reason."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
-    value: bytes | None
-    reason: str
+_TELL = "INSERT INTO outbox (topic, key, type, occurred_at, payload) VALUES (%s, %s, %s, %s, %s)"
 
 
 class Inbox:
@@ -69,14 +58,22 @@ class Inbox:
         return {(topic, source_id) async for topic, source_id in cursor}
 
     async def record(self, handled: Sequence[Receipt], dead: Sequence[DeadLetter], at: datetime) -> None:
-        """Keep what was handled and what could not be, in one transaction."""
+        """Keep what was handled and what could not be, in one transaction; the provinces are told of the latter, in the same one."""
         connection = await self._connect()
-        topics, source_ids = _columns(handled)
         async with connection.transaction():
             if handled:
-                await connection.execute(_RECEIVE, (self._consumer, at, topics, source_ids), prepare=True)
+                await receive(connection, self._consumer, handled, at)
             for letter in dead:
-                await connection.execute(_BURY, _values(letter, at))
+                await self._bury(connection, letter, at)
+
+    async def _bury(self, connection: psycopg.AsyncConnection[Any], letter: DeadLetter, at: datetime) -> None:
+        row = await (await connection.execute(_BURY, _values(letter, at))).fetchone()
+        if row is None:
+            return
+        # Its own partition orders a province's dead letters as its records were.
+        event = (f"{letter.division}{DEAD_SUFFIX}", str(letter.partition), TYPE, at, told(letter, row[0], at))
+        await connection.execute(_TELL, event)
+        await connection.execute(f"NOTIFY {OUTBOX_CHANNEL}")
 
     async def forget(self, before: datetime) -> int:
         """Delete what this consumer handled before `before` and return how many; keep at least what Kafka itself still holds."""
@@ -101,6 +98,12 @@ class Inbox:
         return self._connection
 
 
+async def receive(connection: psycopg.AsyncConnection[Any], consumer: str, handled: Sequence[Receipt], at: datetime) -> None:
+    """Have the inbox of `consumer` know what was handled at `at`. Raises psycopg.Error."""
+    topics, source_ids = _columns(handled)
+    await connection.execute(_RECEIVE, (consumer, at, topics, source_ids), prepare=True)
+
+
 def _columns(receipts: Iterable[Receipt]) -> tuple[list[str], list[str]]:
     pairs = list(receipts)
     return [topic for topic, _ in pairs], [source_id for _, source_id in pairs]
@@ -114,9 +117,24 @@ def _values(letter: DeadLetter, at: datetime) -> dict[str, Any]:
         "key": letter.key,
         "headers": Jsonb([_header(name, value) for name, value in letter.headers]),
         "value": letter.value,
-        "reason": letter.reason.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:REASON_CHARS_MAX],
+        "reason": letter.reason,
+        "division": letter.division,
+        "code": letter.code,
+        "source_id": letter.source_id,
         "at": at,
     }
+
+
+def read_headers(kept: Sequence[dict[str, str | None]]) -> list[tuple[str, bytes | None]]:
+    """Return the headers of a record as they were, from what is kept of them."""
+    return [(str(each["name"]), _header_value(each)) for each in kept]
+
+
+def _header_value(kept: dict[str, str | None]) -> bytes | None:
+    if "base64" in kept:
+        return base64.b64decode(kept["base64"] or "")
+    text = kept["value"]
+    return None if text is None else text.encode()
 
 
 def _header(name: str, value: bytes | None) -> dict[str, str | None]:

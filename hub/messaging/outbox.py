@@ -20,7 +20,7 @@ _KEEPALIVE = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One row to publish. `topic` is logical: `<division>.out` or `pool`."""
+    """One row to publish. `topic` is logical: `<division>.out`, `<division>.dlt` or `pool`."""
 
     seq: int
     topic: str

@@ -20,6 +20,7 @@ import psycopg
 
 from hub.domain.clock import Clock, SystemClock
 from hub.failpoints import failpoint
+from hub.messaging import deadletters
 from hub.messaging.admin import ensure_topics
 from hub.messaging.cloudevents import CloudEvent, encode
 from hub.messaging.metrics import RelayMetrics
@@ -162,7 +163,10 @@ class Relay:
 
     def _message(self, row: OutboxRow) -> Message:
         event = CloudEvent(id=str(row.seq), source=self._source, type=row.type, time=row.occurred_at, data=row.payload, key=row.key)
-        return (physical(self._prefix, row.topic), *encode(event))
+        key, value, headers = encode(event)
+        if row.type == deadletters.TYPE:
+            headers += deadletters.headers_of(row.payload)
+        return physical(self._prefix, row.topic), key, value, headers
 
     def _wait_for_rows(self) -> None:
         if self._outbox is not None and self._outbox.locked:

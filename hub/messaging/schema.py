@@ -38,10 +38,34 @@ CREATE TABLE dead_letter (
     headers jsonb NOT NULL,
     value bytea,
     reason text NOT NULL,
-    failed_at timestamptz NOT NULL
+    failed_at timestamptz NOT NULL,
+    division text NOT NULL DEFAULT '',
+    code text NOT NULL DEFAULT '',
+    source_id text NOT NULL DEFAULT '',
+    state text NOT NULL DEFAULT 'OPEN'
 );
 CREATE INDEX dead_letter_record ON dead_letter (topic, partition, record_offset);
+CREATE TABLE dead_letter_action (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    dead_letter_id bigint NOT NULL REFERENCES dead_letter,
+    action text NOT NULL,
+    outcome text NOT NULL,
+    note text NOT NULL,
+    acted_by text NOT NULL,
+    acted_at timestamptz NOT NULL
+);
 """
 
-MESSAGING_DDL = OUTBOX_DDL + INBOX_DDL + DEAD_LETTER_DDL
-"""All three."""
+SCHEMA_DDL = """
+CREATE TABLE exchange_schema (
+    topic text,
+    type text,
+    sha256 text,
+    descriptors bytea NOT NULL,
+    registered_at timestamptz NOT NULL,
+    PRIMARY KEY (topic, type, sha256)
+);
+"""
+
+MESSAGING_DDL = OUTBOX_DDL + INBOX_DDL + DEAD_LETTER_DDL + SCHEMA_DDL
+"""All of them."""

@@ -1,4 +1,4 @@
-"""Topic names: one pair per province, and one topic for the resource pool that everyone reads."""
+"""Topic names: one pair per province, one topic for its dead letters, and one for the resource pool that everyone reads."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from hub.domain.divisions import is_division, province_of
 
 POOL = "pool"
 """Logical topic of an outbox row that goes to everyone."""
+
+DEAD_SUFFIX = ".dlt"
+"""End of the logical topic of an outbox row that is a dead letter."""
 
 _OUT_SUFFIX = ".out"
 
@@ -23,18 +26,25 @@ def out_topic(prefix: str, division: str) -> str:
     return f"{prefix}.{_province(division)}.out.v1"
 
 
+def dead_topic(prefix: str, division: str) -> str:
+    """Return the topic on which the hub tells `division` (province level) of its records that cannot be handled, `yrd.310000.dlt.v1`."""
+    return f"{prefix}.{_province(division)}.dlt.v1"
+
+
 def pool_topic(prefix: str) -> str:
     """Return the topic of the resource pool, such as `yrd.pool.v1`."""
     return f"{prefix}.pool.v1"
 
 
 def physical(prefix: str, logical: str) -> str:
-    """Return the topic an outbox row goes to: `<division>.out` or `pool`; raise ValueError for any other."""
+    """Return the topic an outbox row goes to: `<division>.out`, `<division>.dlt` or `pool`; raise ValueError for any other."""
     if logical == POOL:
         return pool_topic(prefix)
     if logical.endswith(_OUT_SUFFIX):
         return out_topic(prefix, logical.removesuffix(_OUT_SUFFIX))
-    raise ValueError(f"{logical!r} is no logical topic: expected `<division>.out` or `{POOL}`")
+    if logical.endswith(DEAD_SUFFIX):
+        return dead_topic(prefix, logical.removesuffix(DEAD_SUFFIX))
+    raise ValueError(f"{logical!r} is no logical topic: expected `<division>.out`, `<division>.dlt` or `{POOL}`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +62,8 @@ class TopicPlan:
 
     def names(self) -> list[str]:
         """Return all topics, sorted."""
-        pairs = [make(self.prefix, division) for division in self.divisions for make in (in_topic, out_topic)]
-        return sorted([*pairs, pool_topic(self.prefix)])
+        own = [make(self.prefix, division) for division in self.divisions for make in (in_topic, out_topic, dead_topic)]
+        return sorted([*own, pool_topic(self.prefix)])
 
 
 def _province(division: str) -> str:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
 # Both packages' tables join SQLModel's metadata when they are imported; nothing else is wanted of them.
+import hub.ledger.exchange_tables
 import hub.ledger.tables  # noqa: F401
 import registry.admission.tables
 import registry.catalogue.tables

@@ -116,10 +116,11 @@ def test_topics_are_named_after_the_province() -> None:
     assert out_topic("yrd", "310000") == "yrd.310000.out.v1"
     assert pool_topic("yrd") == "yrd.pool.v1"
     assert physical("yrd", out("330000")) == "yrd.330000.out.v1"
+    assert physical("yrd", "330000.dlt") == "yrd.330000.dlt.v1"
     assert physical("yrd", "pool") == "yrd.pool.v1"
     plan = TopicPlan("yrd", ["310000", "340000"])
     assert plan.inbound() == {"yrd.310000.in.v1": "310000", "yrd.340000.in.v1": "340000"}
-    assert len(plan.names()) == 5
+    assert len(plan.names()) == 7
 
 
 @pytest.mark.parametrize("division", ["330522", "330500", "3300000", "", "pool", "000000"])

@@ -145,6 +145,8 @@ class _RefusalCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalCo
     """No credit record of that id among those the caller entered."""
     REFUSAL_CODE_RATE_LIMITED: _RefusalCode.ValueType  # 91
     """The caller asked more questions than it may; come back after the delay given in `google.rpc.RetryInfo`."""
+    REFUSAL_CODE_CURSOR_EXPIRED: _RefusalCode.ValueType  # 100
+    """The events after that cursor are no longer kept; read the state anew and subscribe without a cursor."""
 
 class RefusalCode(_RefusalCode, metaclass=_RefusalCodeEnumTypeWrapper):
     """Every way the hub says no. The value's name without its prefix is the stable code: it is the `reason` of the
@@ -271,6 +273,8 @@ REFUSAL_CODE_CREDIT_RECORD_NOT_FOUND: RefusalCode.ValueType  # 90
 """No credit record of that id among those the caller entered."""
 REFUSAL_CODE_RATE_LIMITED: RefusalCode.ValueType  # 91
 """The caller asked more questions than it may; come back after the delay given in `google.rpc.RetryInfo`."""
+REFUSAL_CODE_CURSOR_EXPIRED: RefusalCode.ValueType  # 100
+"""The events after that cursor are no longer kept; read the state anew and subscribe without a cursor."""
 Global___RefusalCode: _TypeAlias = RefusalCode  # noqa: Y015
 
 @_typing.final

@@ -798,3 +798,99 @@ class AppointmentMade(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AppointmentMade: _TypeAlias = AppointmentMade  # noqa: Y015
+
+@_typing.final
+class DeadLettered(_message.Message):
+    """A record of `yrd.<division>.in.v1` that can never be handled. Goes to `yrd.<division>.dlt.v1`, which that province alone reads. The
+    headers `dlt_reason`, `dlt_topic`, `dlt_partition`, `dlt_offset` and `dlt_source_id` of its record repeat the fields of those names.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Header(_message.Message):
+        """One header of the original record."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NAME_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        name: _builtins.str
+        """Name."""
+        value: _builtins.bytes
+        """Value; empty also where there was none."""
+        def __init__(
+            self,
+            *,
+            name: _builtins.str = ...,
+            value: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DEAD_LETTER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    TOPIC_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    SOURCE_ID_FIELD_NUMBER: _builtins.int
+    FAILED_AT_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    dead_letter_id: _builtins.int
+    """Number of the dead letter, to name it to the operator of the hub."""
+    reason: _builtins.str
+    """Stable code of what is wrong, such as `UNKNOWN_METHOD` or `HEADER_MISSING`."""
+    detail: _builtins.str
+    """The same in a sentence."""
+    topic: _builtins.str
+    """Topic of the original record."""
+    partition: _builtins.int
+    """Partition of the original record."""
+    offset: _builtins.int
+    """Offset of the original record."""
+    source_id: _builtins.str
+    """`ce_id` of the original record; empty where it has none."""
+    key: _builtins.bytes
+    """Key of the original record."""
+    value: _builtins.bytes
+    """Value of the original record."""
+    truncated: _builtins.bool
+    """True where key, headers and value are left out, for the record was too large to be sent once more. It still stands at its offset."""
+    @_builtins.property
+    def failed_at(self) -> _timestamp_pb2.Timestamp:
+        """When the hub gave it up."""
+
+    @_builtins.property
+    def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeadLettered.Header]:
+        """Headers of the original record, in order."""
+
+    def __init__(
+        self,
+        *,
+        dead_letter_id: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        topic: _builtins.str = ...,
+        partition: _builtins.int = ...,
+        offset: _builtins.int = ...,
+        source_id: _builtins.str = ...,
+        failed_at: _timestamp_pb2.Timestamp | None = ...,
+        key: _builtins.bytes = ...,
+        headers: _abc.Iterable[Global___DeadLettered.Header] | None = ...,
+        value: _builtins.bytes = ...,
+        truncated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failed_at", b"failed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letter_id", b"dead_letter_id", "detail", b"detail", "failed_at", b"failed_at", "headers", b"headers", "key", b"key", "offset", b"offset", "partition", b"partition", "reason", b"reason", "source_id", b"source_id", "topic", b"topic", "truncated", b"truncated", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeadLettered: _TypeAlias = DeadLettered  # noqa: Y015
