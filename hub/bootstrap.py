@@ -20,6 +20,7 @@ from hub.application.dispatch import Dispatcher
 from hub.application.methods import Handle, Serve, build_methods, ledger_methods
 from hub.application.quoting import Quoting
 from hub.application.simulating import Simulation
+from hub.application.subscribing import Subscribing
 from hub.application.sweeping import SCHEDULER, Sweeper
 from hub.application.watching import Watching
 from hub.domain.clock import Clock, SimulatedClock, SystemClock
@@ -27,6 +28,7 @@ from hub.failpoints import arm
 from hub.ledger.committer import GroupCommitter
 from hub.ledger.participants import DatabaseParticipants
 from hub.ledger.quoting import SnapshotReader
+from hub.ledger.tail import OutboxTail
 from hub.ledger.unitofwork import UnitOfWork
 from hub.ledger.watching import RedemptionChanges
 from hub.messaging.topics import TopicPlan
@@ -45,6 +47,7 @@ from registry.credit.key import PersonKey
 from registry.quality.daily import DailyRating
 from registry.search.keeper import Keeper
 from yrd.clearing.v1 import clearing_pb2
+from yrd.events.v1 import subscription_pb2
 from yrd.participant.v1 import participant_pb2
 from yrd.policy.v1 import policy_pb2
 from yrd.settlement.v1 import settlement_pb2
@@ -67,6 +70,7 @@ _SERVICES = [
         (voucher_pb2, ("VoucherService",)),
         (clearing_pb2, ("ClearingService",)),
         (settlement_pb2, ("SettlementService",)),
+        (subscription_pb2, ("EventService",)),
     )
     for name in names
 ]
@@ -113,6 +117,7 @@ class Hub:
         self.unit_of_work = UnitOfWork(settings.database_url, self.clock)
         self.snapshots = SnapshotReader(settings.database_url, self.clock)
         self.changes = RedemptionChanges(settings.database_url)
+        self.tail = OutboxTail(settings.database_url, self.unit_of_work.engine)
         self.sweeper = Sweeper(self.unit_of_work.engine, self.committer, self.clock)
         self.dispatcher = Dispatcher(self._methods(), self.committer, self.unit_of_work)
 
@@ -140,6 +145,7 @@ class Hub:
         streams: dict[str, Serve] = {
             "yrd.clearing.v1.ClearingService.Clear": ClearStreams(self.committer, ledger).serve,
             "yrd.clearing.v1.ClearingService.WatchRedemption": Watching(self.unit_of_work, self.changes).serve,
+            "yrd.events.v1.EventService.Subscribe": Subscribing(self.tail, SOURCE).serve,
         }
         return dict(build_methods(services, ledger, use_cases, special, streams))
 
@@ -239,6 +245,7 @@ async def _start_hub(hub: Hub, stack: AsyncExitStack) -> None:
     settings = hub.settings
     await hub.snapshots.open()
     await stack.enter_async_context(_task(hub.changes.run()))
+    await stack.enter_async_context(_task(hub.tail.run()))
     trust = TrustStore.load(settings.identity / "trust")
     verifier = TokenVerifier(verification_keys(settings.identity), _issuer_url(settings))
     pipeline = Pipeline(

@@ -20,6 +20,7 @@ from hub.client.result import CallResult, from_error, refused
 from hub.client.retrying import RetryPolicy
 from hub.client.tokens import TokenRefused, TokenSource
 from yrd.clearing.v1 import clearing_pb2
+from yrd.events.v1 import subscription_pb2
 
 S = TypeVar("S")
 
@@ -137,6 +138,24 @@ class HubClient:
         are taken from `commands` before the first of them is answered. Raises HubRefused where the stream itself is refused.
         """
         return streams.clear(self._open, commands, self._retry, self._sleep)
+
+    def subscribe(
+        self,
+        cursor: str = "",
+        types: Iterable[str] = (),
+        *,
+        only_new: bool = False,
+        heartbeat_seconds: int = 0,
+        heard: Callable[[str], None] | None = None,
+    ) -> AsyncIterator[subscription_pb2.Event]:
+        """Yield the events of the caller's province and of the pool after `cursor`, in order, and then each as it comes; never ends.
+
+        Keep `event.cursor` together with what you made of the event, and start from it. `heard` is told the cursor of each heartbeat too,
+        which goes past events of other types. A hub that goes away is found again and an expired token replaced; an event that came
+        already does not come twice. Raises HubRefused, with code CURSOR_EXPIRED where the events after the cursor are no longer kept.
+        """
+        request = subscription_pb2.SubscribeRequest(cursor=cursor, types=types, only_new=only_new, heartbeat_seconds=heartbeat_seconds)
+        return streams.subscribe(self._open, request, heard, self._retry, self._sleep)
 
     async def _open(self, method: str, requests: Message | AsyncIterable[Message]) -> AsyncIterator[Any]:
         token = await self.tokens.get()

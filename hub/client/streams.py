@@ -15,6 +15,7 @@ from hub.client.result import DETAILS_KEY, CallResult, HubRefused, from_error, i
 from hub.client.retrying import RetryPolicy
 from hub.client.tokens import TokenRefused
 from yrd.clearing.v1 import clearing_pb2 as pb
+from yrd.events.v1 import subscription_pb2
 
 Command = pb.AuthorizeRequest | pb.CaptureRequest | pb.VoidRequest | pb.RefundRequest
 
@@ -94,6 +95,35 @@ async def watch(
             return
         except _BREAKS as error:
             await persistence.after(error)
+
+
+async def subscribe(
+    open_stream: Opens,
+    request: subscription_pb2.SubscribeRequest,
+    heard: Callable[[str], None] | None,
+    retry: RetryPolicy,
+    sleep: Callable[[float], Awaitable[None]],
+) -> AsyncIterator[subscription_pb2.Event]:
+    """Yield events after the request's cursor without end, each once. Raises HubRefused."""
+    persistence = _Persistence(retry, sleep)
+    while True:
+        error: Exception | None = None
+        try:
+            async for response in open_stream("yrd.events.v1.EventService.Subscribe", request):
+                persistence.progress()
+                for event in response.events:
+                    request = _after(request, event.cursor)
+                    yield event
+                request = _after(request, response.cursor)
+                if heard is not None:
+                    heard(response.cursor)
+        except _BREAKS as broken:
+            error = broken
+        await persistence.after(error)
+
+
+def _after(request: subscription_pb2.SubscribeRequest, cursor: str) -> subscription_pb2.SubscribeRequest:
+    return subscription_pb2.SubscribeRequest(cursor=cursor, types=request.types, heartbeat_seconds=request.heartbeat_seconds)
 
 
 async def clear(
