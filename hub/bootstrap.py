@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, nullcontext
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
@@ -53,6 +53,11 @@ from yrd.policy.v1 import policy_pb2
 from yrd.settlement.v1 import settlement_pb2
 from yrd.simulation.v1 import simulation_pb2
 from yrd.voucher.v1 import voucher_pb2
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from hub.security.guard import Guard
 
 log = structlog.get_logger(__name__)
 
@@ -296,6 +301,7 @@ async def _start_web(hub: Hub, stack: AsyncExitStack) -> None:
             viewer_guard=anyone if settings.development else coordinators(guard, SystemClock()),
             divisions_file=settings.divisions_file,
             hsts=not settings.development,
+            routers=[_rest_router(hub, guard)],
         )
     )
     host, _, port = settings.web_address.rpartition(":")
@@ -310,9 +316,8 @@ async def _start_web(hub: Hub, stack: AsyncExitStack) -> None:
         ws="none",
         lifespan="off",
     )
-    if not settings.development:
-        # The overview's tokens are bound to a certificate, which the browser or program must then show.
-        ask_client_certificates(config, trust)
+    # Tokens are bound to a certificate, which the browser or program must then show.
+    ask_client_certificates(config, trust)
     server = uvicorn.Server(config)
     # The process has its own signal handlers, for all its roles.
     server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]  # uvicorn has no switch for it
@@ -324,6 +329,23 @@ async def _start_web(hub: Hub, stack: AsyncExitStack) -> None:
         await asyncio.wait([running], timeout=10)
 
     stack.push_async_callback(end)
+
+
+def _rest_router(hub: Hub, guard: Guard) -> APIRouter:
+    from hub.web.divisions import DivisionNames
+    from registry.web.doors import Doors
+    from registry.web.router import RestDependencies, create_rest_router
+
+    settings = hub.settings
+    return create_rest_router(
+        RestDependencies(
+            calls=hub.dispatcher,
+            doors=Doors(guard, SystemClock(), Limits(settings.public_burst, settings.public_per_hour)),
+            clock=hub.clock,
+            names=DivisionNames.load(settings.divisions_file),
+            body_bytes_max=settings.max_message_bytes,
+        )
+    )
 
 
 async def _kafka_answers(bootstrap: str) -> bool:

@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     )
     credit_burst: int = Field(default=120, ge=20, description="How many credit questions a participant may ask at once")
     credit_per_hour: int = Field(default=600, ge=1, description="How many credit questions a participant may ask an hour")
+    public_burst: int = Field(default=120, ge=1, description="How many requests an address may send at once to the public part")
+    public_per_hour: int = Field(default=6_000, ge=1, description="How many requests an address may send an hour to the public part")
     failpoints: dict[str, str] = Field(
         default_factory=dict,
         description='Places where a rehearsal makes the process die or fail, as JSON such as {"relay.after_mark": "kill:3"}; '

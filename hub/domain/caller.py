@@ -14,6 +14,8 @@ class Role(StrEnum):
     PLATFORM = "PLATFORM"
     COORDINATOR = "COORDINATOR"
     PROVIDER = "PROVIDER"
+    # Everybody, unknown: no access rule names it and no token carries it; what is public is listed where it is served.
+    PUBLIC = "PUBLIC"
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,9 @@ def _read(claims: dict[str, Any], now: datetime) -> _Verified | AuthFailure:
     subject, client, division, scope, role = texts
     if not (isinstance(thumbprint, str) and thumbprint.isascii() and isinstance(subject, str) and isinstance(division, str)):
         return malformed
-    if client != subject or not isinstance(scope, str) or not isinstance(role, str) or role not in Role.__members__:
+    if client != subject or not isinstance(scope, str) or not isinstance(role, str):
+        return malformed
+    if role not in Role.__members__ or role == Role.PUBLIC:
         return malformed
     seconds = now.timestamp()
     if issued > seconds + _ISSUED_AHEAD_SECONDS_MAX or not 0 < expires - issued <= TTL_SECONDS_MAX:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from joserfc.jwk import KeySet
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -33,6 +33,7 @@ class WebDependencies:
 
     `clock` is the hub's (what the ledger is stamped with). `probes` are the parts `/readyz` asks. `hsts` belongs off on a
     development identity. `overview_seconds_min` is how long one reading of the ledger serves everyone.
+    `routers` are what composition adds: the pool's own resources, of which the hub knows nothing.
     """
 
     engine: AsyncEngine
@@ -47,6 +48,7 @@ class WebDependencies:
     divisions_file: Path | None = None
     hsts: bool = True
     overview_seconds_min: float = 1.0
+    routers: Sequence[APIRouter] = ()
 
 
 def create_app(deps: WebDependencies) -> FastAPI:
@@ -69,5 +71,7 @@ def create_app(deps: WebDependencies) -> FastAPI:
     app.include_router(create_console_router(source, deps.viewer_guard))
     app.include_router(create_monitoring_router(deps.probes, deps.registry, partial(read_outbox, deps.engine, deps.clock)))
     app.include_router(create_oauth_router(deps.issuer, deps.directory, deps.trust, deps.keys))
+    for router in deps.routers:
+        app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

@@ -55,7 +55,8 @@ def problem(refusal: Refusal) -> Response:
         body["metadata"] = dict(refusal.metadata)
     if refusal.violations:
         body["errors"] = [violation._asdict() for violation in refusal.violations]
-    return _response(body, entry.http_status)
+    retry = dict(refusal.metadata).get("retry_after_seconds")
+    return _response(body, entry.http_status, {"Retry-After": retry} if retry else None)
 
 
 def http_problem(status: int, headers: Mapping[str, str] | None = None) -> Response:
@@ -70,7 +71,7 @@ def _response(body: dict[str, Any], status: int, headers: Mapping[str, str] | No
     if status == HTTPStatus.UNAUTHORIZED:
         extra["WWW-Authenticate"] = "Bearer"
     if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
-        extra["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        extra.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return JSONResponse(body, status, headers=extra, media_type=MEDIA_TYPE)
 
 

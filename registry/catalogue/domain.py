@@ -135,6 +135,11 @@ def may_change(caller: Caller, provider: str, home: str) -> Refusal | None:
     return not_permitted("仅服务机构本身或其所在地平台可以变更条目", "only the provider itself or its home's platform changes its entries")
 
 
+def hidden(caller: Caller, kind: Kind, state: EntryState) -> bool:
+    """Say whether an entry is none of the caller's business: the public sees what is in force, and no experts, who are persons."""
+    return caller.role is Role.PUBLIC and (kind is Kind.EXPERT or state is not EntryState.ACTIVE)
+
+
 def may_see_history(caller: Caller, provider: str, home: str) -> Refusal | None:
     """What is in force is open to all; what was is for those who answer for it and for the coordination group."""
     if caller.role is Role.COORDINATOR or answers_for(caller, provider, home):

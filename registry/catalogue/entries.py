@@ -5,10 +5,11 @@ from __future__ import annotations
 from hub.application import keyset
 from hub.application.transaction import Transaction
 from hub.codec.fields import Fields
+from hub.domain.caller import Role
 from hub.domain.refusals import Refusal, RefusalCode, not_permitted
 from registry.catalogue import domain, store
 from registry.catalogue.codec import KIND_IN, entry_message, etag, read_entry, version_message
-from registry.catalogue.domain import EntryState
+from registry.catalogue.domain import EntryState, Kind
 from registry.catalogue.events import change_of, entries_changed
 from registry.catalogue.tables import EntryRow
 from yrd.registry.v1 import catalogue_pb2 as pb
@@ -82,11 +83,16 @@ async def get_entry(tx: Transaction, request: pb.GetEntryRequest) -> pb.GetEntry
     row = await _entry(tx, request.entry_id)
     if isinstance(row, EntryRow) and row.merged_into is not None:
         row = await _entry(tx, row.merged_into)
+    if isinstance(row, EntryRow) and domain.hidden(tx.caller, Kind(row.kind), EntryState(row.state)):
+        return Refusal(RefusalCode.ENTRY_NOT_FOUND)
     return row if isinstance(row, Refusal) else pb.GetEntryResponse(entry=entry_message(row))
 
 
 async def list_entries(tx: Transaction, request: pb.ListEntriesRequest) -> pb.ListEntriesResponse | Refusal:
-    """List entries by number. Retired ones are listed only to whoever answers for the provider or division named."""
+    """List entries by number, to the public without experts.
+
+    Retired ones are listed only to whoever answers for the provider or division named.
+    """
     kind = read_filter(request)
     page = kind if isinstance(kind, Refusal) else keyset.read_page(request.page_size, request.page_token, keyset.number)
     if isinstance(page, Refusal):
@@ -96,7 +102,13 @@ async def list_entries(tx: Transaction, request: pb.ListEntriesRequest) -> pb.Li
         if refusal is not None:
             return refusal
     found = await store.page_of_entries(
-        tx.session, page, provider=request.provider, division=request.division, kind=str(kind), include_retired=request.include_retired
+        tx.session,
+        page,
+        provider=request.provider,
+        division=request.division,
+        kind=str(kind),
+        include_retired=request.include_retired,
+        without=Kind.EXPERT.value if tx.caller.role is Role.PUBLIC else "",
     )
     shown, token = page.cut(found, lambda row: [str(row.entry_id)])
     return pb.ListEntriesResponse(entries=[entry_message(row) for row in shown], next_page_token=token)

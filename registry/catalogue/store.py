@@ -174,9 +174,19 @@ def _content(row: EntryRow) -> dict[str, Any]:
 
 
 async def page_of_entries(
-    session: AsyncSession, page: Page, *, provider: str = "", division: str = "", kind: str = "", include_retired: bool = False
+    session: AsyncSession,
+    page: Page,
+    *,
+    provider: str = "",
+    division: str = "",
+    kind: str = "",
+    without: str = "",
+    include_retired: bool = False,
 ) -> Sequence[EntryRow]:
-    """Return entries by number. Those of a provider that was merged count as those of the one it was merged into, and vice versa."""
+    """Return entries by number, without those of the kind `without`.
+
+    Those of a provider that was merged count as those of the one it was merged into, and vice versa.
+    """
     statement = select(EntryRow).order_by(col(EntryRow.entry_id)).limit(page.fetch)
     states = [EntryState.ACTIVE, EntryState.RETIRED] if include_retired else [EntryState.ACTIVE]
     statement = statement.where(col(EntryRow.state).in_([state.value for state in states]))
@@ -186,6 +196,8 @@ async def page_of_entries(
         statement = statement.where(col(EntryRow.division).startswith(stem(division)))
     if kind:
         statement = statement.where(EntryRow.kind == kind)
+    if without:
+        statement = statement.where(EntryRow.kind != without)
     if page.after is not None:
         statement = statement.where(col(EntryRow.entry_id) > page.after[0])
     return (await session.exec(statement)).all()

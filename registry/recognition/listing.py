@@ -6,6 +6,7 @@ from hub.application import keyset
 from hub.application.transaction import Transaction
 from hub.codec import enums
 from hub.codec.fields import Fields
+from hub.domain.caller import Role
 from hub.domain.divisions import province_of
 from hub.domain.refusals import Refusal
 from registry.admission.codec import provider_message
@@ -51,7 +52,8 @@ async def list_recognized_providers(
 async def get_coverage_matrix(tx: Transaction, request: pb.GetCoverageMatrixRequest) -> pb.GetCoverageMatrixResponse | Refusal:
     """Count providers in good standing and those recognised, for each issuer with a policy in force and each home province.
 
-    The coordination group sees all; a platform the rows of issuers it speaks for and the columns of provinces it speaks for.
+    The coordination group and the public see all, since numbers name nobody;
+    a platform the rows of issuers it speaks for and the columns of provinces it speaks for.
     """
     fields = Fields()
     day = fields.optional_date("day", request.day) or tx.today
@@ -60,7 +62,8 @@ async def get_coverage_matrix(tx: Transaction, request: pb.GetCoverageMatrixRequ
     policies = await pool.policies_on(tx.session, await pool.issuers(tx.session), day)
     counts = await coverage.count_coverage(tx.session, policies, pool.OnDay(day, tx.today))
     homes = sorted({home for issuer, home, _ in counts} | {province_of(issuer) for issuer in policies})
-    seen = ((i, home) for i in sorted(policies) for home in homes if tx.caller.sees(i) or tx.caller.sees(home))
+    everything = tx.caller.role is Role.PUBLIC
+    seen = ((i, home) for i in sorted(policies) for home in homes if everything or tx.caller.sees(i) or tx.caller.sees(home))
     return pb.GetCoverageMatrixResponse(day=day.isoformat(), cells=[_cell(issuer, home, counts) for issuer, home in seen])
 
 

@@ -1,0 +1,158 @@
+"""The providers' part: entries of the catalogue and files of them."""
+
+from __future__ import annotations
+
+from registry.web.operations import PROVIDER, Body, Operation, Param, paging
+
+_CATALOGUE = "yrd.registry.v1.CatalogueService"
+_ENTRY = Param("entry_id", "entry_id", "entry_id", "path", required=True)
+_CHANGES = ("PROVIDER_NOT_FOUND", "ENTRY_NOT_FOUND", "ENTRY_CHANGED", "INVALID_STATE")
+
+MEDIA = (
+    ("text/csv", "ENTRY_FORMAT_CSV"),
+    ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "ENTRY_FORMAT_XLSX"),
+    ("application/jsonl", "ENTRY_FORMAT_JSONL"),
+)
+
+_EXAMPLE = {
+    "provider": "12310104425001236Q",
+    "kind": "ENTRY_KIND_SERVICE",
+    "code": "FX-001",
+    "name": "塑料薄膜成分分析",
+    "description": "红外光谱与热分析联用,给出各层材质",
+    "category": "CATEGORY_INSPECTION_TESTING",
+    "keywords": ["薄膜", "高分子"],
+    "price": {"model": "PRICE_MODEL_PER_UNIT", "unit": "样", "from_fen": 80000},
+    "delivery_days": 7,
+}
+
+CATALOGUE: tuple[Operation, ...] = (
+    Operation(
+        name="list_own_entries",
+        http="GET",
+        path=f"{PROVIDER}/entries",
+        rpc=f"{_CATALOGUE}.ListEntries",
+        tag="catalogue",
+        zh="列出目录条目,可含本方已下架的",
+        en="List entries, on request with one's own retired ones",
+        params=(
+            Param("provider", "provider", "uscc"),
+            Param("division", "division", "division"),
+            Param("kind", "kind", "enum"),
+            Param("include_retired", "include_retired", "flag"),
+            *paging(),
+        ),
+        codes=("PROVIDER_NOT_FOUND",),
+    ),
+    Operation(
+        name="create_entry",
+        http="POST",
+        path=f"{PROVIDER}/entries",
+        rpc=f"{_CATALOGUE}.CreateEntry",
+        tag="catalogue",
+        zh="新增目录条目",
+        en="Add an entry",
+        body=Body("entry", required=("provider", "kind", "code", "name"), example=_EXAMPLE),
+        answer="entry",
+        status=201,
+        location=f"{PROVIDER}/entries/{{entry_id}}",
+        etag="etag",
+        codes=("PROVIDER_NOT_FOUND", "ALREADY_EXISTS"),
+    ),
+    Operation(
+        name="get_own_entry",
+        http="GET",
+        path=f"{PROVIDER}/entries/{{entry_id}}",
+        rpc=f"{_CATALOGUE}.GetEntry",
+        tag="catalogue",
+        zh="查看目录条目",
+        en="Read an entry; of one that was merged, the entry it was merged into",
+        params=(_ENTRY,),
+        answer="entry",
+        etag="etag",
+        codes=("ENTRY_NOT_FOUND",),
+    ),
+    Operation(
+        name="update_entry",
+        http="PUT",
+        path=f"{PROVIDER}/entries/{{entry_id}}",
+        rpc=f"{_CATALOGUE}.UpdateEntry",
+        tag="catalogue",
+        zh="整体替换目录条目;机构、类型与编码不变",
+        en="Replace what an entry says; provider, kind and code stay",
+        params=(Param("entry_id", "entry.entry_id", "entry_id", "path", required=True),),
+        body=Body("entry", required=("name",), example=_EXAMPLE),
+        answer="entry",
+        etag="etag",
+        codes=_CHANGES,
+    ),
+    Operation(
+        name="retire_entry",
+        http="DELETE",
+        path=f"{PROVIDER}/entries/{{entry_id}}",
+        rpc=f"{_CATALOGUE}.RetireEntry",
+        tag="catalogue",
+        zh="下架目录条目;历史保留",
+        en="Take an entry out of force; its history stays",
+        params=(_ENTRY,),
+        answer="entry",
+        etag="etag",
+        codes=_CHANGES,
+    ),
+    Operation(
+        name="list_entry_versions",
+        http="GET",
+        path=f"{PROVIDER}/entries/{{entry_id}}/versions",
+        rpc=f"{_CATALOGUE}.ListEntryVersions",
+        tag="catalogue",
+        zh="目录条目的历次内容",
+        en="What an entry said at all times",
+        params=(_ENTRY, *paging()),
+        codes=("ENTRY_NOT_FOUND",),
+    ),
+    Operation(
+        name="import_entries",
+        http="POST",
+        path=f"{PROVIDER}/imports",
+        rpc=f"{_CATALOGUE}.ImportEntries",
+        tag="catalogue",
+        zh="导入目录文件,逐行报告错误,其余照常入库",
+        en="Load a file of entries: broken rows are reported one by one, the others loaded",
+        params=(Param("file_name", "file_name", "file_name"),),
+        body=Body(
+            "content",
+            media=MEDIA,
+            example="provider,kind,code,name,category\n12310104425001236Q,服务项目,FX-001,塑料薄膜成分分析,检验检测认证\n",
+        ),
+        status=201,
+        location=f"{PROVIDER}/imports/{{import_id}}",
+    ),
+    Operation(
+        name="get_import",
+        http="GET",
+        path=f"{PROVIDER}/imports/{{import_id}}",
+        rpc=f"{_CATALOGUE}.GetEntryImport",
+        tag="catalogue",
+        zh="导入结果与逐行报告",
+        en="What came of an import, with its errors row by row",
+        params=(Param("import_id", "import_id", "uuid", "path", required=True), *paging()),
+        codes=("IMPORT_NOT_FOUND",),
+    ),
+    Operation(
+        name="export_entries",
+        http="GET",
+        path=f"{PROVIDER}/exports",
+        rpc=f"{_CATALOGUE}.ExportEntries",
+        tag="catalogue",
+        zh="导出在用条目为文件,每次至多 500 条,续页见 Link",
+        en="Write entries in force as a file, at most 500 at a time; Link leads to the next file",
+        params=(
+            Param("format", "format", "enum", required=True),
+            Param("provider", "provider", "uscc"),
+            Param("division", "division", "division"),
+            Param("kind", "kind", "enum"),
+            *paging(),
+        ),
+        file="content",
+    ),
+)
