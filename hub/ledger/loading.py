@@ -18,7 +18,7 @@ from hub.domain.clock import local_date
 from hub.domain.model import InvoiceUse, OrderKey, OrderState, Wallet, WalletKey, in_order
 from hub.ledger import rows
 from hub.ledger.arrays import ints, texts
-from hub.ledger.connection import flush
+from hub.ledger.connection import round_trip
 from hub.ledger.reference import Reference, Wanted
 from hub.ledger.wallets import WalletCache
 
@@ -114,7 +114,7 @@ async def load(
     ws = WorkingSet(now=now, next_note_id=next_note_id)
     loader = _Loader(connection, keys, ws, wallets or WalletCache(), locking="FOR UPDATE" if lock else "")
     wanted = Wanted(keys)
-    async with connection.pipeline():
+    async with round_trip(connection):
         await loader.outcomes(requests)
         await loader.windows()
         await loader.wallets()
@@ -125,7 +125,6 @@ async def load(
         await loader.notes()
         # After the locks: what is decided is not older than anything they waited for.
         known = await reference.ask(connection, wanted, local_date(now))
-        await flush(connection)
     await known()
     await loader.finish()
     await loader.read_anew()
@@ -299,7 +298,7 @@ class _Loader:
         if not self._stale or self._reads_named:
             return
         self._answers.clear()
-        async with self._connection.pipeline():
+        async with round_trip(self._connection):
             await self._send(_NOTES.format(wallets=_UNKNOWN), self._values, self._take_notes)
             await self._send(_QUOTAS.format(wallets=_UNKNOWN), self._values, self._take_quotas)
         await self.finish()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
 
@@ -17,6 +17,7 @@ from hub.domain.model import Agreement, ClassRule, Enterprise, Provider, Recogni
 from hub.domain.policy import Policy
 from hub.ledger import rows
 from hub.ledger.arrays import texts
+from hub.ledger.connection import round_trip
 from hub.ledger.policies import decode_stored
 
 ENTRIES_MAX = 50_000
@@ -51,6 +52,7 @@ WHERE (issuer, provider) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"""
 _CLASS_RULES = f"SELECT issuer, {rows.CLASS_RULE_COLUMNS} FROM registry.class_recognition ORDER BY issuer, class_id"
 
 Pair = tuple[str, str]
+Key = TypeVar("Key", str, Pair)
 _Fetched = Callable[[], Awaitable[None]]
 
 
@@ -100,7 +102,7 @@ class Reference:
     async def complete(self, connection: AsyncConnection[Any], wanted: Wanted, ws: WorkingSet) -> None:
         """Give `ws` what is wanted, reading first what is still unknown: data met for the first time, or changed since it was read."""
         while not self._knows(wanted):
-            async with connection.pipeline():
+            async with round_trip(connection):
                 fetched = await self._fetch(connection, wanted)
             await fetched()
         assert self._policies is not None and self._class_rules is not None
@@ -134,9 +136,9 @@ class Reference:
         self._bound()
         steps = [
             await self._fetch_policies(connection),
-            await self._fetch_enterprises(connection, sorted(wanted.enterprises - self._enterprises.keys())),
-            await self._fetch_providers(connection, sorted(wanted.providers - self._providers.keys())),
-            await self._fetch_pairs(connection, sorted(wanted.pairs - self._pairs.keys())),
+            await self._fetch_enterprises(connection, _unknown(wanted.enterprises, self._enterprises)),
+            await self._fetch_providers(connection, _unknown(wanted.providers, self._providers)),
+            await self._fetch_pairs(connection, _unknown(wanted.pairs, self._pairs)),
             await self._fetch_class_rules(connection),
         ]
 
@@ -214,6 +216,11 @@ class Reference:
             self._class_rules = rules
 
         return take
+
+
+def _unknown(wanted: Iterable[Key], kept: Mapping[Key, object]) -> list[Key]:
+    """Return what is not kept, in order. Taking the kept keys off a set would look at every one of them."""
+    return sorted(key for key in wanted if key not in kept)
 
 
 def _present(kept: Mapping[str, Any], wanted: Collection[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncRawCursor
 
 from hub.application.batch import WorkingSet
 from hub.domain.clock import local_date
@@ -21,7 +21,7 @@ from hub.domain.model import WalletKey
 from hub.failpoints import failpoint
 from hub.ledger import rows
 from hub.ledger.arrays import columns, ints, texts
-from hub.ledger.connection import flush
+from hub.ledger.connection import round_trip
 
 _WALLET_NEW = """
 INSERT INTO wallet (issuer, enterprise, last_expiry, version) SELECT * FROM unnest(%s::text[], %s::text[], %s::date[], %s::bigint[])"""
@@ -141,7 +141,7 @@ def _json(value: object) -> str:
 
 async def write(connection: AsyncConnection[Any], ws: WorkingSet) -> None:
     """Write what `ws` gathered and commit, in one round trip. Raises psycopg errors; then nothing is written."""
-    async with connection.pipeline():
+    async with round_trip(connection) as trip:
         late = min((note.expires_on for note in ws.new_notes), default=date.max)
         if late <= local_date(ws.now):
             await connection.execute(_SWEEP_AGAIN, (late - timedelta(days=1),))
@@ -152,17 +152,19 @@ async def write(connection: AsyncConnection[Any], ws: WorkingSet) -> None:
         parts = [(statement, [*head, *columns(table, kinds)]) for statement, kinds, table, head in _statements(ws) if table]
         if parts:
             joined = _joined(tuple(statement for statement, _ in parts), bool(ws.events))
-            await connection.execute(joined, [item for _, params in parts for item in params])
-        await flush(connection)
+            await AsyncRawCursor(connection).execute(joined, [item for _, params in parts for item in params])
+        await trip.send()
         failpoint("committer.after_write_before_commit")
         await connection.commit()
 
 
 @lru_cache(256)
 def _joined(statements: tuple[str, ...], tells: bool) -> str:
-    """Return statements that concern different rows as one: each costs its own way through driver and server otherwise."""
+    """Return statements that concern different rows as one, its parameters numbered: each costs its own way through driver and server
+    otherwise, and the driver would look for the parameters of one so long anew each time."""
     parts = ", ".join(f"w{place} AS ({statement})" for place, statement in enumerate(statements))
-    return f"WITH {parts} SELECT {_TELL if tells else ''}"
+    pieces = f"WITH {parts} SELECT {_TELL if tells else ''}".split("%s")
+    return "".join(f"{piece}${place}" for place, piece in enumerate(pieces[:-1], 1)) + pieces[-1]
 
 
 def _statements(ws: WorkingSet) -> Iterable[_Statement]:
