@@ -129,6 +129,7 @@ class CommandConsumer:
         if self._kafka is None:
             self._kafka = await _in(thread, self._connect)
         polled = await _in(thread, self._poll)
+        self._observe_age(polled)
         if not polled:
             return
         outcome = await self._handle(polled)
@@ -175,9 +176,23 @@ class CommandConsumer:
                 pause.paused = False
                 if TopicPartition(*place) in assigned:
                     self._resume(TopicPartition(*place))
+        self._observe_lag(assigned)
         polled: dict[Any, list[Any]] = self._kafka.poll(timeout_ms=int(self._limits.poll_seconds * 1000))
         rewound = self._rewind()
         return {partition: records for partition, records in polled.items() if partition not in rewound}
+
+    def _observe_lag(self, assigned: set[Any]) -> None:
+        """Tell how far behind each partition is. Before a poll everything polled was handled, so positions say what was."""
+        if self._metrics is None:
+            return
+        # Partitions that went to another member are its to tell.
+        self._metrics.lag.clear()
+        for partition in assigned:
+            state = self._kafka._subscription.assignment.get(partition)
+            # Asking the client for the position would wait for one where there is none yet.
+            if state is not None and state.has_valid_position and state.highwater is not None:
+                lag = max(state.highwater - state.position.offset, 0)
+                self._metrics.lag.labels(partition.topic, str(partition.partition)).set(lag)
 
     def _rewind(self) -> set[Any]:
         """Go back to the beginning of topics that were made anew, where offsets of the old ones mean nothing; return their partitions.
@@ -255,6 +270,16 @@ class CommandConsumer:
         if self._metrics is not None:
             self._metrics.failures.labels(part).inc()
 
+    def _observe_age(self, polled: Mapping[Any, list[Any]]) -> None:
+        if self._metrics is None:
+            return
+        written = min((record.timestamp for records in polled.values() for record in records), default=None)
+        # A partition that is held back has its oldest record in hand, though none was polled.
+        if written is not None:
+            self._metrics.age.set(max(self._clock.now().timestamp() - written / 1000, 0.0))
+        elif not self._pauses:
+            self._metrics.age.set(0)
+
     def _observe(self, outcome: BatchOutcome) -> None:
         if self._metrics is None:
             return
@@ -266,6 +291,8 @@ class CommandConsumer:
         }
         for name, count in counts.items():
             self._metrics.records.labels(name).inc(count)
+        for letter in outcome.dead:
+            self._metrics.dead_letters.labels(letter.code).inc()
 
 
 @dataclass(slots=True)

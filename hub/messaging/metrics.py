@@ -14,6 +14,12 @@ class RelayMetrics:
         self.pending = Gauge("deltahub_relay_pending", "Outbox rows not yet published", registry=registry)
         self.oldest_age = Gauge("deltahub_relay_oldest_age_seconds", "Age of the oldest unpublished outbox row", registry=registry)
         self.active = Gauge("deltahub_relay_active", "1 while this relay holds the lock, 0 while it stands by", registry=registry)
+        self.dead_letters = Gauge(
+            "deltahub_dead_letters_open",
+            "Dead letters nobody has retried or discarded; told by the active relay",
+            ["division"],
+            registry=registry,
+        )
 
 
 class ConsumerMetrics:
@@ -22,3 +28,14 @@ class ConsumerMetrics:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.records = Counter("deltahub_consumer_records", "Inbound records by what became of them", ["outcome"], registry=registry)
         self.failures = Counter("deltahub_consumer_failures", "Failures of Kafka or of the database", ["part"], registry=registry)
+        self.dead_letters = Counter(
+            "deltahub_consumer_dead_letters", "Records that cannot be handled, by reason", ["code"], registry=registry
+        )
+        self.lag = Gauge(
+            "deltahub_consumer_lag", "Records of this member's partitions not yet handled", ["topic", "partition"], registry=registry
+        )
+        self.age = Gauge(
+            "deltahub_consumer_age_seconds",
+            "Time from the writing of the oldest record in hand to its handling; 0 while none waits",
+            registry=registry,
+        )

@@ -65,6 +65,11 @@ class Outbox:
         row = self._connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetchone()
         return int(row[0]) if row is not None else 0
 
+    def open_dead_letters(self) -> dict[str, int]:
+        """Return how many dead letters of each province nobody has closed."""
+        cursor = self._connection.execute("SELECT division, count(*) FROM dead_letter WHERE state = 'OPEN' GROUP BY division")
+        return {division: int(count) for division, count in cursor}
+
     def wait(self, seconds: float) -> None:
         """Wait until a transaction announces new rows, at most `seconds`."""
         for _ in self._connection.notifies(timeout=seconds, stop_after=1):

@@ -79,6 +79,7 @@ class Relay:
         self._producer: OrderedProducer | None = None
         self._batch_rows = self._limits.batch_rows_max
         self._count_due = 0.0
+        self._dead_letters_of: set[str] = set()
 
     @property
     def active(self) -> bool:
@@ -198,7 +199,18 @@ class Relay:
         self._metrics.oldest_age.set(max(age, 0.0))
         if len(rows) < self._batch_rows:
             self._metrics.pending.set(len(rows))
-        elif time.monotonic() >= self._count_due:
+        if time.monotonic() >= self._count_due:
             # Counting a long backlog costs more than publishing a batch of it.
             self._count_due = time.monotonic() + _COUNT_SECONDS
-            self._metrics.pending.set(outbox.pending())
+            if len(rows) >= self._batch_rows:
+                self._metrics.pending.set(outbox.pending())
+            self._count_dead_letters(self._metrics, outbox)
+
+    def _count_dead_letters(self, metrics: RelayMetrics, outbox: Outbox) -> None:
+        counts = outbox.open_dead_letters()
+        # A province whose last letter was closed falls to nothing rather than staying at one.
+        for division in self._dead_letters_of - set(counts):
+            metrics.dead_letters.labels(division).set(0)
+        for division, count in counts.items():
+            metrics.dead_letters.labels(division).set(count)
+        self._dead_letters_of |= set(counts)
