@@ -167,12 +167,10 @@ def test_a_province_administers_nothing(filled: SecureKafka) -> None:
     client = KafkaAdminClient(bootstrap_servers=filled.bootstrap, **filled.login(user(OWN)))
     try:
         assert set(client.list_topics()) == {in_topic(PREFIX, OWN), out_topic(PREFIX, OWN), dead_topic(PREFIX, OWN), pool_topic(PREFIX)}
-        for attempt in (
-            lambda: client.create_topics([NewTopic("yrd.340000.in.v1", 1, 1)]),
-            lambda: client.delete_topics([out_topic(PREFIX, OWN)]),
-        ):
-            with pytest.raises(KafkaError, match=r"(?i)authoriz"):
-                attempt()
+        with pytest.raises(KafkaError, match=r"(?i)authoriz"):
+            client.create_topics([NewTopic("yrd.340000.in.v1", 1, 1)])
+        with pytest.raises(KafkaError, match=r"(?i)authoriz"):
+            client.delete_topics([out_topic(PREFIX, OWN)])
     finally:
         client.close()
 

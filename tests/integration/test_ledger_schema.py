@@ -7,7 +7,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 from sqlmodel import SQLModel
 
-import hub.ledger.exchange_tables
+import hub.ledger.exchange_tables  # noqa: F401
 import registry.admission.tables
 import registry.catalogue.tables
 import registry.credit.tables

@@ -35,7 +35,12 @@ async def furnish(desk: Desk) -> None:
         await offer(desk, LAB, SHANGHAI, f"P-{i}", f"塑料薄膜成分分析第{i}类", price=800_000 + i)
     await offer(desk, STATION, HUZHOU, "S-1", "场发射扫描电镜", instrument="JSM-7900F", price=50_000)
     expert = catalogue_pb2.CatalogueEntry(
-        provider=LAB, code="E-1", name=PERSON, kind=catalogue_pb2.ENTRY_KIND_EXPERT, description="高分子", expert={"title": "教授级高工"}
+        provider=LAB,
+        code="E-1",
+        name=PERSON,
+        kind=catalogue_pb2.ENTRY_KIND_EXPERT,
+        description="高分子",
+        expert=catalogue_pb2.ExpertDetails(title="教授级高工"),
     )
     await desk.do(create_entry, platform(SHANGHAI), catalogue_pb2.CreateEntryRequest(entry=expert))
     gone = await offer(desk, STATION, HUZHOU, "S-2", "旧式拉力试验")

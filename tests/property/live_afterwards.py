@@ -68,7 +68,8 @@ class House(Model):
         """C1, C7: the entitlement on these lines, and what the others on the order leave of their cost (O2)."""
         by = self.orders[item["lab"], item["order"]]["by"]
         entitled = self.entitled(item["policy"], lines, by[item["issuer"]] - item["subsidy"])[2]
-        return max(0, min(entitled, spent_on(lines) - (sum(by.values()) - item["subsidy"])))
+        left: int = spent_on(lines) - (sum(by.values()) - item["subsidy"])
+        return max(0, min(entitled, left))
 
     def _end(self, item: Record, state: str) -> int:
         released: int = item["subsidy"]

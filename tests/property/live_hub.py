@@ -145,7 +145,8 @@ class World:
             for request in written:
                 yield request
 
-        client, answers = (await self._hub.wire(_DIVISIONS[who])).client, []
+        client = (await self._hub.wire(_DIVISIONS[who])).client
+        answers: list[Answer] = []
         async with asyncio.timeout(60):
             async for result in client.clear(each()):
                 kind, key, _ = items[len(answers)]

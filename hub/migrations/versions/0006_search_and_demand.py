@@ -11,7 +11,8 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-# What changes of an entry or a provider leaves a line in the queue, in the same transaction; whoever keeps the index is woken at its commit.
+# What changes of an entry or a provider leaves a line in the queue, in the same transaction; whoever keeps the index is woken at
+# its commit.
 _QUEUE_ENTRIES = """
 CREATE FUNCTION registry.search_queue_entries() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
