@@ -12,6 +12,8 @@ from kafka.errors import TopicAlreadyExistsError
 from hub.messaging.client import settings_for
 from hub.messaging.topics import TopicPlan
 
+_DAY_MS = 24 * 3600 * 1000
+
 
 def ensure_topics(bootstrap: str, client_config: Mapping[str, Any], plan: TopicPlan) -> list[str]:
     """Create the topics of `plan` that are missing and return their names. Blocks; raises kafka.errors.KafkaError.
@@ -31,8 +33,9 @@ def ensure_topics(bootstrap: str, client_config: Mapping[str, Any], plan: TopicP
 
 def _create(client: Any, name: str, plan: TopicPlan) -> bool:
     # One by one: another replica may be making the same topics, and one that exists fails the whole request.
+    settings = {"retention.ms": str(plan.retention_days * _DAY_MS)}
     try:
-        client.create_topics([NewTopic(name, plan.partitions, plan.replication_factor)])
+        client.create_topics([NewTopic(name, plan.partitions, plan.replication_factor, topic_configs=settings)])
     except TopicAlreadyExistsError:
         return False
     return True

@@ -49,12 +49,16 @@ def physical(prefix: str, logical: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
-    """The topics a hub needs. `replication_factor` -1 means the broker's default."""
+    """The topics a hub needs. `replication_factor` -1 means the broker's default.
+
+    Kafka keeps records a week unless told otherwise: whoever is away for that long would come back to commands and events lost.
+    """
 
     prefix: str
     divisions: Sequence[str]
     partitions: int = 6
     replication_factor: int = -1
+    retention_days: int = 30
 
     def inbound(self) -> dict[str, str]:
         """Return the division of each inbound topic."""
