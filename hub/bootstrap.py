@@ -363,6 +363,7 @@ async def _kafka_answers(bootstrap: str) -> bool:
 async def _start_relay(hub: Hub, stack: AsyncExitStack) -> None:
     from hub.messaging.metrics import RelayMetrics
     from hub.messaging.relay import Relay
+    from hub.messaging.schemas import SchemaRegistry
 
     settings = hub.settings
     relay = Relay(
@@ -373,6 +374,7 @@ async def _start_relay(hub: Hub, stack: AsyncExitStack) -> None:
         client_config=settings.kafka_config,
         plan=hub.topics() if settings.make_topics else None,
         metrics=RelayMetrics(hub.registry),
+        schemas=SchemaRegistry(),
     )
     stop = threading.Event()
     thread = threading.Thread(target=relay.run, args=(stop,), name="relay", daemon=True)

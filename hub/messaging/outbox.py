@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import psycopg
 
@@ -36,6 +37,11 @@ class Outbox:
     def __init__(self, dsn: str) -> None:
         self.locked = False
         self._connection = psycopg.connect(dsn, autocommit=True, connect_timeout=5, application_name="deltahub-relay")
+
+    @property
+    def connection(self) -> psycopg.Connection[Any]:
+        """The session, for what else belongs to publishing."""
+        return self._connection
 
     def try_lock(self) -> bool:
         """Become the active relay if nobody else is, and say whether this session is. The lock ends with the session."""

@@ -26,6 +26,7 @@ from hub.messaging.cloudevents import CloudEvent, encode
 from hub.messaging.metrics import RelayMetrics
 from hub.messaging.outbox import Outbox, OutboxRow
 from hub.messaging.producing import Message, OrderedProducer
+from hub.messaging.schemas import IncompatibleSchema, SchemaRegistry
 from hub.messaging.topics import TopicPlan, physical
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ class Relay:
     """Publishes the outbox. `run` blocks its thread until stopped; an object is for one thread, except `pending` and `active`.
 
     `source` becomes `ce_source`, such as `//hub.yrd/ledger`. `client_config` are further kafka-python settings (SASL, TLS). With `plan`
-    the topics are made at every connection to Kafka; leave it out where the broker's operator makes them.
+    the topics are made at every connection to Kafka; leave it out where the broker's operator makes them. With `schemas` nothing is
+    published that the topic's consumers could not read: it waits, and everything behind it, as with any row that cannot be sent.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Relay:
         clock: Clock | None = None,
         metrics: RelayMetrics | None = None,
         limits: RelayLimits | None = None,
+        schemas: SchemaRegistry | None = None,
     ) -> None:
         self._dsn = dsn
         self._bootstrap = bootstrap
@@ -74,6 +77,7 @@ class Relay:
         self._clock = clock or SystemClock()
         self._metrics = metrics
         self._limits = limits or RelayLimits()
+        self._schemas = schemas
         self._stop = threading.Event()
         self._outbox: Outbox | None = None
         self._producer: OrderedProducer | None = None
@@ -114,8 +118,8 @@ class Relay:
     def run_once(self) -> int:
         """Publish one batch and return how many rows it had; 0 also while another relay is active.
 
-        Raise kafka.errors.KafkaError, psycopg.Error or ValueError (a row with an unknown topic) if it failed; the next call starts again
-        from the first unpublished row.
+        Raise kafka.errors.KafkaError, psycopg.Error, IncompatibleSchema or ValueError (a row with an unknown topic) if it failed; the
+        next call starts again from the first unpublished row.
         """
         try:
             outbox = self._outbox = self._outbox or Outbox(self._dsn)
@@ -124,11 +128,16 @@ class Relay:
             rows = outbox.unpublished(self._batch_rows)
             self._observe(outbox, rows)
             if rows:
+                self._check_schemas(outbox, rows)
                 failpoint("relay.before_send")
                 self._publish(rows)
                 failpoint("relay.after_send_before_mark")
                 outbox.mark_published([row.seq for row in rows], self._clock.now())
                 failpoint("relay.after_mark")
+        except IncompatibleSchema:
+            self._count_failure("schema")
+            self._batch_rows = 1
+            raise
         except psycopg.Error:
             self._drop_outbox()
             self._count_failure("postgresql")
@@ -153,6 +162,11 @@ class Relay:
         """Let go of Kafka and of the lock."""
         self._drop_producer()
         self._drop_outbox()
+
+    def _check_schemas(self, outbox: Outbox, rows: Sequence[OutboxRow]) -> None:
+        if self._schemas is not None:
+            for topic, type_ in dict.fromkeys((row.topic, row.type) for row in rows):
+                self._schemas.check(outbox.connection, topic, type_, self._clock.now())
 
     def _publish(self, rows: Sequence[OutboxRow]) -> None:
         if self._producer is None:

@@ -170,7 +170,7 @@ async def test_the_broker_restarts_under_two_members(private_kafka: Broker, hub_
 
 
 async def test_a_week_away_is_caught_up_from_the_committed_offsets(kafka: Broker, hub_database: str) -> None:
-    """Nobody reads for a week of commands, which is well within what the topics keep; then a member goes on where it stopped, and each has one effect."""
+    """Nobody reads for a week of commands, well within what the topics keep; then a member goes on where it stopped."""
     plan = exchange.new_plan(divisions=(exchange.SHANGHAI,))
     exchange.make_topics(kafka.bootstrap, plan)
     if kafka.keeps_data:
