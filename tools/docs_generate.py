@@ -11,6 +11,7 @@ from pathlib import Path
 
 import docs_api
 import docs_er
+import docs_openapi
 import docs_refusals
 import docs_settings
 
@@ -19,6 +20,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "api.md": ("proto/yrd", docs_api.render),
     "er.md": ("hub/ledger/tables.py and registry/tables.py", docs_er.render),
+    "openapi.json": ("registry/web and proto/yrd", docs_openapi.render),
     "refusals.md": ("hub/domain/catalogue.py", docs_refusals.render),
     "settings.md": ("hub/settings.py", docs_settings.render),
 }
@@ -28,7 +30,9 @@ def main() -> int:
     check = sys.argv[1:] == ["--check"]
     stale = []
     for name, (source, render) in GENERATED.items():
-        wanted = f"<!-- Generated from {source} by tools/docs_generate.py (make docs). Do not edit. -->\n\n{render()}"
+        head = f"<!-- Generated from {source} by tools/docs_generate.py (make docs). Do not edit. -->\n\n"
+        # JSON knows no comments.
+        wanted = render() if name.endswith(".json") else head + render()
         path = DOCS / name
         if path.exists() and path.read_text() == wanted:
             continue

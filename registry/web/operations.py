@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from hub.domain.money import MAX_FEN
+from registry.methods import SERVICES
 
 PUBLIC, PROVIDER = "/api/pool/v1", "/api/provider/v1"
 INT32_MAX = 2**31 - 1
+
+_METHODS = {method.full_name: method for service in SERVICES for method in service.methods}
 
 FORMS: dict[str, dict[str, Any]] = {
     "uscc": {"type": "string", "pattern": "^[0-9A-HJ-NPQRTUWXY]{18}$", "format": "uscc", "example": "12310104425001236Q"},
@@ -108,7 +110,7 @@ class Operation:
     @property
     def method(self) -> MethodDescriptor:
         """The RPC behind it."""
-        return descriptor_pool.Default().FindMethodByName(self.rpc)
+        return _METHODS[self.rpc]
 
     @property
     def request(self) -> type[Message]:

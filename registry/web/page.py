@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader
 
 _FILE = "openapi.json"
 DOCUMENT_FILES = (Path(__file__).resolve().parents[2] / "docs" / _FILE, Path(sys.prefix) / "share" / "deltahub" / _FILE)
@@ -25,9 +25,8 @@ def load_document() -> bytes:
 
 def render_page(document: bytes) -> bytes:
     """Return the page of a document."""
-    environment = Environment(
-        loader=PackageLoader("registry.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    # Much of an OpenAPI document is optional, so that what is not there is no mistake.
+    environment = Environment(loader=PackageLoader("registry.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     spec = orjson.loads(document)
     parts: dict[str, list[dict[str, Any]]] = {}
     for path, methods in spec["paths"].items():

@@ -67,10 +67,11 @@ class Server:
         self._deps = deps
         self._in_flight = 0
 
-    def endpoint(self, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
-        """Return what answers an operation."""
+    def endpoint(self, operations: Mapping[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
+        """Return what answers the operations of a path, by method."""
 
         async def serve(request: Request) -> Response:
+            operation = operations[request.method]
             caller = self.admit(operation, request)
             if isinstance(caller, Refusal):
                 return problem(caller)
@@ -112,10 +113,14 @@ def create_rest_router(deps: RestDependencies) -> APIRouter:
     server = Server(deps)
     # The document is docs/openapi.json: more than FastAPI could tell from these functions.
     router = APIRouter(include_in_schema=False)
+    by_path: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         if operation.rpc not in deps.calls.methods:
             raise LookupError(f"nothing answers {operation.rpc}")
-        router.add_api_route(operation.path, server.endpoint(operation), methods=[operation.http], response_model=None)
+        by_path.setdefault(operation.path, {})[operation.http] = operation
+    # One route a path: of several, the first alone would say which methods there are.
+    for path, operations in by_path.items():
+        router.add_api_route(path, server.endpoint(operations), methods=[*operations], response_model=None)
     _add_facts(router, deps)
     return router
 

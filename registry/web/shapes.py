@@ -20,14 +20,14 @@ from hub.domain.refusals import Violation
 Wrong = Callable[[str, str], None]
 """Notes a wrong place: its path, and what to send instead."""
 
-_INTEGERS = {
+INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.CPPTYPE_INT64: (-MAX_FEN, MAX_FEN),
     FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
     FieldDescriptor.CPPTYPE_UINT64: (0, MAX_FEN),
 }
 _LONG = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
-_TIMESTAMP = "google.protobuf.Timestamp"
+TIMESTAMP = "google.protobuf.Timestamp"
 
 
 def dump(message: Message) -> Any:
@@ -41,7 +41,7 @@ def _numbers(descriptor: Any, plain: dict[str, Any]) -> dict[str, Any]:
         field = descriptor.fields_by_name[name]
         if field.cpp_type in _LONG:
             plain[name] = [int(item) for item in value] if field.is_repeated else int(value)
-        elif field.message_type is not None and field.message_type.full_name != _TIMESTAMP:
+        elif field.message_type is not None and field.message_type.full_name != TIMESTAMP:
             for item in value if field.is_repeated else [value]:
                 _numbers(field.message_type, item)
     return plain
@@ -92,13 +92,13 @@ def _check_object(descriptor: Any, plain: Any, at: str, wrong: Wrong, only: tupl
 
 
 def _check_value(field: Any, value: Any, at: str, wrong: Wrong) -> None:
-    if field.message_type is not None and field.message_type.full_name != _TIMESTAMP:
+    if field.message_type is not None and field.message_type.full_name != TIMESTAMP:
         _check_object(field.message_type, value, at, wrong)
     elif field.enum_type is not None:
         if not isinstance(value, str) or value not in field.enum_type.values_by_name:
             wrong(at, f"must be one of {', '.join(field.enum_type.values_by_name)}")
-    elif field.cpp_type in _INTEGERS:
-        least, most = _INTEGERS[field.cpp_type]
+    elif field.cpp_type in INTEGERS:
+        least, most = INTEGERS[field.cpp_type]
         if not _whole(value) or not least <= value <= most:
             wrong(at, f"must be a whole number from {least} to {most}")
     elif field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:

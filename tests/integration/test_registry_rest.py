@@ -156,6 +156,12 @@ async def test_wrong_parameters_are_named_as_the_caller_named_them(http: httpx.A
     check_problem(await http.get(f"/providers/{credit_code(77)}"), "PROVIDER_NOT_FOUND")
 
 
+async def test_another_method_is_told_which_there_are(http: httpx.AsyncClient) -> None:
+    for path, methods in (("/api/provider/v1/entries/1", {"GET", "PUT", "DELETE"}), (f"{PUBLIC}/search", {"GET"})):
+        answer = await http.options(f"https://hub{path}")
+        assert (answer.status_code, {name.strip() for name in answer.headers["allow"].split(",")}) == (405, methods)
+
+
 async def test_an_address_that_asks_too_often_waits(still: Desk, tmp_path: Path) -> None:
     async with everybody(still, tmp_path, limits=Limits(3, 60)) as http:
         for _ in range(3):
