@@ -27,6 +27,7 @@ INTEGERS = {
     FieldDescriptor.CPPTYPE_UINT64: (0, MAX_FEN),
 }
 _LONG = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
+_NAME_CHARS_MAX = 100
 TIMESTAMP = "google.protobuf.Timestamp"
 
 
@@ -78,7 +79,8 @@ def _check_object(descriptor: Any, plain: Any, at: str, wrong: Wrong, only: tupl
         wrong(at or "(body)", "must be an object")
         return
     for name, value in plain.items():
-        place = f"{at}.{name}" if at else name
+        shown = name[:_NAME_CHARS_MAX] or '""'
+        place = f"{at}.{shown}" if at else shown
         field = descriptor.fields_by_name.get(name)
         if field is None or (only and name not in only):
             wrong(place, "is not a field of the contract")
