@@ -255,6 +255,8 @@ class GroupCommitter:
 
     async def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
+        # What answers next may be another server, gone on from an earlier state: what is in memory is of the one before.
+        self._reference, self._wallets = Reference(), WalletCache()
         if connection is not None:
             with suppress(psycopg.Error):
                 await connection.close()

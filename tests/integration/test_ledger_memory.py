@@ -1,0 +1,95 @@
+"""What a committer keeps in memory is never older than what is stored: whoever changed it, the next batch sees it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+
+from hub.ledger.audit import audit
+from hub.ledger.committer import GroupCommitter
+from tests.fixtures import delta
+from tests.fixtures.ledger import FIRMS, Book, authorizing, code, issuing, submit
+
+ISSUER, LAB = delta.CHANGXING, delta.SHANGHAI_LAB
+
+
+@pytest.fixture
+async def committer(book: Book) -> AsyncIterator[GroupCommitter]:
+    """One committer whose memory is warm: it has cleared for the firm at the laboratory before."""
+    async with book.committer() as running:
+        assert code(await submit(running, authorizing(ISSUER, FIRMS[0], LAB, "HT-warm", 1_000))) == "OK"
+        yield running
+    report = await audit(book.uri)
+    assert report.clean, report.differences
+
+
+CHANGES = {
+    "suspension": (
+        "INSERT INTO registry.suspension (provider, since, reason, entered_by, ended_by, ended_reason) "
+        "VALUES (%(lab)s, '2026-01-01', 'x', '310000', '', '')",
+        "PROVIDER_SUSPENDED",
+    ),
+    "provider": ("UPDATE registry.provider SET admitted_on = '2126-01-01' WHERE uscc = %(lab)s", "PROVIDER_NOT_FOUND"),
+    "negative list": (
+        "INSERT INTO registry.negative_list (enterprise, since, reason, entered_by, ended_by, ended_reason) "
+        "VALUES (%(firm)s, '2026-01-01', 'x', '330000', '', '')",
+        "ENTERPRISE_SANCTIONED",
+    ),
+    "enterprise": ("UPDATE enterprise SET kind = 'TECH_SME', sme_no = '' WHERE uscc = %(firm)s", "ENTERPRISE_NOT_ELIGIBLE"),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+async def test_a_change_of_reference_data_counts_from_its_commit(book: Book, committer: GroupCommitter, what: str) -> None:
+    statement, refusal = CHANGES[what]
+    with psycopg.connect(book.uri) as other:
+        other.execute(statement, {"lab": LAB, "firm": FIRMS[0]})
+        assert code(await submit(committer, authorizing(ISSUER, FIRMS[0], LAB, "HT-before", 1_000))) == "OK"
+        other.commit()
+    assert code(await submit(committer, authorizing(ISSUER, FIRMS[0], LAB, "HT-after", 1_000))) == refusal
+
+
+async def test_a_change_that_is_rolled_back_never_counts(book: Book, committer: GroupCommitter) -> None:
+    with psycopg.connect(book.uri) as other:
+        other.execute(CHANGES["suspension"][0], {"lab": LAB})
+        other.rollback()
+    assert code(await submit(committer, authorizing(ISSUER, FIRMS[0], LAB, "HT-after", 1_000))) == "OK"
+
+
+async def test_one_version_for_one_transaction_however_many_rows(book: Book, committer: GroupCommitter) -> None:
+    before = book.one("SELECT version FROM reference_version WHERE kind = 'enterprise'")
+    with psycopg.connect(book.uri) as other:
+        other.execute("UPDATE enterprise SET staff = staff + 1")
+    assert book.one("SELECT version FROM reference_version WHERE kind = 'enterprise'") == before + 1
+
+
+async def test_notes_drawn_and_issued_by_another_process_count(book: Book, committer: GroupCommitter) -> None:
+    async with book.committer() as other:
+        for number in range(6):
+            # In turn: neither may draw from what it remembers.
+            turn = (committer, other)[number % 2]
+            assert code(await submit(turn, authorizing(ISSUER, FIRMS[1], LAB, f"HT-{number}", 10_000))) == "OK"
+        assert code(await submit(committer, issuing(ISSUER, FIRMS[1]))) == "OK"
+        assert code(await submit(other, authorizing(ISSUER, FIRMS[1], LAB, "HT-last", 1_000))) == "OK"
+    held = "SELECT sum(reserved) = (SELECT sum(authorized) FROM redemption WHERE enterprise = %s) FROM voucher WHERE enterprise = %s"
+    assert book.one(held, FIRMS[1], FIRMS[1])
+
+
+async def test_a_new_connection_starts_with_nothing_in_memory(book: Book, committer: GroupCommitter) -> None:
+    """Behind it may be another server that went on from an earlier state, where a version says something else."""
+    with psycopg.connect(book.uri, autocommit=True) as other:
+        other.execute("UPDATE quota SET used = used + 1 WHERE enterprise = %s", (FIRMS[0],))
+        assert code(await submit(committer, authorizing(ISSUER, FIRMS[0], LAB, "HT-kept", 1_000))) == "OK"
+        other.execute("UPDATE quota SET used = used + 1 WHERE enterprise = %s", (FIRMS[0],))
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'deltahub committer'")
+        used = book.one("SELECT used FROM quota WHERE issuer = %s AND enterprise = %s", ISSUER, FIRMS[0])
+        assert code(await submit(committer, authorizing(ISSUER, FIRMS[0], LAB, "HT-read", 1_000))) == "OK"
+        assert book.one("SELECT used FROM quota WHERE issuer = %s AND enterprise = %s", ISSUER, FIRMS[0]) > used
+        # What was changed by hand is taken back, so that the books are right again.
+        other.execute(
+            "UPDATE quota AS q SET used = (SELECT sum(quota) FROM journal AS j WHERE j.issuer = q.issuer AND j.enterprise = q.enterprise)"
+            " WHERE enterprise = %s",
+            (FIRMS[0],),
+        )
