@@ -23,6 +23,7 @@ from hub.application.simulating import Simulation
 from hub.application.subscribing import Subscribing
 from hub.application.sweeping import SCHEDULER, Sweeper
 from hub.application.watching import Watching
+from hub.application.webhooks import Webhooks
 from hub.domain.clock import Clock, SimulatedClock, SystemClock
 from hub.failpoints import arm
 from hub.ledger.committer import GroupCommitter
@@ -38,6 +39,7 @@ from hub.security.keys import load_signing_key, verification_keys
 from hub.security.participants import DevelopmentParticipants, ParticipantDirectory
 from hub.security.tokens import TokenIssuer
 from hub.security.trust import TrustStore
+from hub.security.webhook_keys import WebhookKeys
 from hub.settings import Settings
 from registry import methods as pool
 from registry.credit import methods as credit
@@ -47,7 +49,7 @@ from registry.credit.key import PersonKey
 from registry.quality.daily import DailyRating
 from registry.search.keeper import Keeper
 from yrd.clearing.v1 import clearing_pb2
-from yrd.events.v1 import subscription_pb2
+from yrd.events.v1 import subscription_pb2, webhook_pb2
 from yrd.participant.v1 import participant_pb2
 from yrd.policy.v1 import policy_pb2
 from yrd.settlement.v1 import settlement_pb2
@@ -76,6 +78,7 @@ _SERVICES = [
         (clearing_pb2, ("ClearingService",)),
         (settlement_pb2, ("SettlementService",)),
         (subscription_pb2, ("EventService",)),
+        (webhook_pb2, ("WebhookService",)),
     )
     for name in names
 ]
@@ -138,6 +141,7 @@ class Hub:
             **vouchers.METHODS,
             **redemptions.METHODS,
             **settlement.METHODS,
+            **Webhooks(lambda: self.webhook_keys().public, settings_networks(self.settings)).methods(),
             **pool.METHODS,
         }
         special: dict[str, Handle] = {"yrd.clearing.v1.ClearingService.Quote": Quoting(self.snapshots).handle}
@@ -164,6 +168,10 @@ class Hub:
         registered = DatabaseParticipants(self.unit_of_work.engine)
         return DevelopmentParticipants(registered) if self.settings.development else registered
 
+    def webhook_keys(self) -> WebhookKeys:
+        """What webhooks are signed with; a development hub makes its own."""
+        return WebhookKeys.load(self.settings.identity, make=self.settings.development)
+
     def topics(self) -> TopicPlan:
         """The topics of the provinces that take part."""
         return TopicPlan(self.settings.topic_prefix, tuple(self.settings.provinces), partitions=self.settings.partitions)
@@ -172,6 +180,11 @@ class Hub:
         """Close the pools."""
         await self.snapshots.close()
         await self.unit_of_work.close()
+
+
+def settings_networks(settings: Settings) -> list[str]:
+    """Return the networks that webhooks may lie in besides public addresses: on one machine, all that are its own."""
+    return [*settings.webhook_networks, *(("127.0.0.0/8", "::1/128") if settings.development else ())]
 
 
 def ensure_identity(settings: Settings) -> None:
@@ -197,6 +210,8 @@ async def serve(settings: Settings, roles: tuple[str, ...], ready: Callable[[], 
         stack.push_async_callback(hub.close)
         if {"hub", "consumer", "scheduler"} & set(roles):
             await stack.enter_async_context(_task(hub.committer.run()))
+        if {"hub", "relay"} & set(roles):
+            await stack.enter_async_context(_task(hub.tail.run()))
         starters = {"hub": _start_hub, "web": _start_web, "relay": _start_relay, "consumer": _start_consumer, "scheduler": _start_scheduler}
         for role in ROLES:
             if role in roles:
@@ -250,7 +265,6 @@ async def _start_hub(hub: Hub, stack: AsyncExitStack) -> None:
     settings = hub.settings
     await hub.snapshots.open()
     await stack.enter_async_context(_task(hub.changes.run()))
-    await stack.enter_async_context(_task(hub.tail.run()))
     trust = TrustStore.load(settings.identity / "trust")
     verifier = TokenVerifier(verification_keys(settings.identity), _issuer_url(settings))
     pipeline = Pipeline(
@@ -385,6 +399,28 @@ async def _start_relay(hub: Hub, stack: AsyncExitStack) -> None:
         await asyncio.to_thread(thread.join, 10)
 
     stack.push_async_callback(end)
+    await _start_webhooks(hub, stack)
+
+
+async def _start_webhooks(hub: Hub, stack: AsyncExitStack) -> None:
+    import ssl
+
+    from hub.messaging.posting import Poster
+    from hub.messaging.webhooks import WebhookSender
+
+    settings = hub.settings
+    keys = hub.webhook_keys()
+    if not keys.public:
+        log.info("webhooks_off", reason=f"no {settings.identity / 'webhook.key'}")
+        return
+    authorities = ssl.create_default_context()
+    if settings.development:
+        authorities.load_verify_locations(settings.identity / "ca.pem")
+    if settings.webhook_ca_file is not None:
+        authorities.load_verify_locations(settings.webhook_ca_file)
+    poster = Poster(keys, SOURCE, settings_networks(settings), authorities=authorities)
+    stack.push_async_callback(poster.close)
+    await stack.enter_async_context(_task(WebhookSender(settings.database_url, hub.tail, poster, hub.clock).run()))
 
 
 async def _start_consumer(hub: Hub, stack: AsyncExitStack) -> None:

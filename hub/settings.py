@@ -49,6 +49,13 @@ class Settings(BaseSettings):
     credit_per_hour: int = Field(default=600, ge=1, description="How many credit questions a participant may ask an hour")
     public_burst: int = Field(default=120, ge=1, description="How many requests an address may send at once to the public part")
     public_per_hour: int = Field(default=6_000, ge=1, description="How many requests an address may send an hour to the public part")
+    webhook_networks: list[str] = Field(
+        default_factory=list,
+        description="Networks (CIDR) that webhooks may lie in besides public addresses, as JSON, such as a government's own",
+    )
+    webhook_ca_file: Path | None = Field(
+        default=None, description="Certificates (PEM) that a webhook's own may be of, besides those the machine trusts"
+    )
     failpoints: dict[str, str] = Field(
         default_factory=dict,
         description='Places where a rehearsal makes the process die or fail, as JSON such as {"relay.after_mark": "kill:3"}; '

@@ -441,4 +441,11 @@ TEXTS: dict[str, _Entry] = {
         "请重新读取当前状态,再不带游标订阅",
         "Read the present state anew and subscribe without a cursor",
     ),
+    "WEBHOOK_NOT_FOUND": (
+        *_GONE,
+        "未找到该回调地址",
+        "There is no such webhook on the caller's side",
+        "请核对编号;可用 ListWebhooks 查询",
+        "Check the id; ListWebhooks tells those there are",
+    ),
 }

@@ -26,7 +26,7 @@ def registry(**fields: int) -> SchemaRegistry:
     file = FileDescriptorProto(name="told.proto", package="yrd.events.v1", syntax="proto3")
     message = file.message_type.add(name="Told")
     for number, (name, kind) in enumerate(fields.items(), start=1):
-        message.field.add(name=name, number=number, type=kind, label=FieldDescriptorProto.LABEL_OPTIONAL)  # type: ignore[arg-type]  # an enum's number
+        message.field.add(name=name, number=number, type=kind, label=FieldDescriptorProto.LABEL_OPTIONAL)
     pool: Any = DescriptorPool()
     pool.Add(file) if hasattr(pool, "Add") else pool.AddSerializedFile(file.SerializeToString())
     return SchemaRegistry(pool)

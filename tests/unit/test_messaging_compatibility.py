@@ -34,7 +34,7 @@ def file() -> FileDescriptorProto:
         ("right", 7, Field.TYPE_STRING, {"oneof_index": 0}),
         ("self", 8, Field.TYPE_MESSAGE, {"type_name": ".a.v1.Told"}),
     ):
-        told.field.add(**{"name": name, "number": number, "type": kind, "label": Field.LABEL_OPTIONAL, **more})  # type: ignore[arg-type]
+        told.field.add(**{"name": name, "number": number, "type": kind, "label": Field.LABEL_OPTIONAL, **more})
     return made
 
 

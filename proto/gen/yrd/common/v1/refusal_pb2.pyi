@@ -147,6 +147,8 @@ class _RefusalCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalCo
     """The caller asked more questions than it may; come back after the delay given in `google.rpc.RetryInfo`."""
     REFUSAL_CODE_CURSOR_EXPIRED: _RefusalCode.ValueType  # 100
     """The events after that cursor are no longer kept; read the state anew and subscribe without a cursor."""
+    REFUSAL_CODE_WEBHOOK_NOT_FOUND: _RefusalCode.ValueType  # 101
+    """No webhook of that id on the caller's side."""
 
 class RefusalCode(_RefusalCode, metaclass=_RefusalCodeEnumTypeWrapper):
     """Every way the hub says no. The value's name without its prefix is the stable code: it is the `reason` of the
@@ -275,6 +277,8 @@ REFUSAL_CODE_RATE_LIMITED: RefusalCode.ValueType  # 91
 """The caller asked more questions than it may; come back after the delay given in `google.rpc.RetryInfo`."""
 REFUSAL_CODE_CURSOR_EXPIRED: RefusalCode.ValueType  # 100
 """The events after that cursor are no longer kept; read the state anew and subscribe without a cursor."""
+REFUSAL_CODE_WEBHOOK_NOT_FOUND: RefusalCode.ValueType  # 101
+"""No webhook of that id on the caller's side."""
 Global___RefusalCode: _TypeAlias = RefusalCode  # noqa: Y015
 
 @_typing.final
