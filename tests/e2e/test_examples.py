@@ -16,6 +16,7 @@ from tests.fixtures.hub import RunningHub
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 ISSUER, ACQUIRER = "330522", "310000"
+FIRM = "91330522MA2B12343A"
 
 
 async def _run(*command: str) -> str:
@@ -42,6 +43,38 @@ async def test_a_command_over_kafka_comes_back_with_its_outcome(live_hub: Runnin
     said = await _run(sys.executable, str(EXAMPLES / "kafka_command.py"), hub.bootstrap, hub.prefix)
     assert "sent     yrd.participant.v1.EnterpriseService.RegisterEnterprise" in said
     assert "done     91330522MA2B12343A" in said
+
+
+async def _events(*command: str) -> list[str]:
+    """Return what the example shows up to the first redemption."""
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+    assert process.stdout is not None
+    shown: list[str] = []
+    try:
+        async with asyncio.timeout(60):
+            while not shown or "RedemptionChanged" not in shown[-1]:
+                line = await process.stdout.readline()
+                assert line, shown
+                shown.append(line.decode())
+    finally:
+        process.kill()
+        await process.wait()
+    return shown
+
+
+async def test_events_without_kafka_go_on_where_they_ended(live_hub: RunningHub) -> None:
+    hub = live_hub.process
+    addresses = (hub.grpc_address, hub.web_address)
+    parties = [str(await asyncio.to_thread(hub.folder, division)) for division in (ISSUER, ACQUIRER)]
+    subscriber = str(await asyncio.to_thread(hub.folder, "330000"))
+    ends = []
+    for _ in range(2):
+        await _run(sys.executable, str(EXAMPLES / "first_voucher.py"), *parties, *addresses)
+        shown = await _events(sys.executable, str(EXAMPLES / "subscribe.py"), subscriber, *addresses)
+        ends.append([int(shown[at].split()[0]) for at in (0, -1)])
+        assert f"own   {FIRM}  RedemptionChanged(redemption, cause, reasons, occurred_at)" in shown[-1]
+    # Killed before it kept the cursor of an event that it had shown, it shows that one again.
+    assert ends[1][0] >= ends[0][1]
 
 
 async def test_the_service_config_is_one_that_grpc_takes(live_hub: RunningHub) -> None:
