@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hub.domain.model import Wallet, WalletKey
 
-NOTES_MAX = 150_000
+NOTES_MAX = 100_000
 """How many notes are kept, about 400 bytes each; beyond, the wallets that were used longest ago go."""
 
 
