@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from hub.application.subscribing import Subscribing
 from hub.application.sweeping import SCHEDULER, Sweeper
 from hub.application.watching import Watching
 from hub.application.webhooks import Webhooks
+from hub.domain import conditions
 from hub.domain.clock import Clock, SimulatedClock, SystemClock
 from hub.failpoints import arm
 from hub.ledger.committer import GroupCommitter
@@ -47,6 +48,7 @@ from registry.credit.asking import CreditQuestions
 from registry.credit.bucket import Limits
 from registry.credit.key import PersonKey
 from registry.quality.daily import DailyRating
+from registry.search import text
 from registry.search.keeper import Keeper
 from yrd.clearing.v1 import clearing_pb2
 from yrd.events.v1 import subscription_pb2, webhook_pb2
@@ -219,8 +221,20 @@ async def serve(settings: Settings, roles: tuple[str, ...], ready: Callable[[], 
                 log.info("role_started", role=role)
         settle_memory()
         ready()
+        await stack.enter_async_context(_task(asyncio.to_thread(prepare, roles)))
         await stop.wait()
         log.info("stopping", roles=list(roles))
+
+
+def prepare(roles: Iterable[str]) -> None:
+    """Load what these roles need only for some calls and is slow to load, so that the first such call does not wait. Blocks.
+
+    Conditions run where commands are handled, searches where the public or participants ask: `web` has the pool over REST.
+    """
+    if {"hub", "consumer"} & set(roles):
+        conditions.prepare()
+    if {"hub", "web"} & set(roles):
+        text.prepare()
 
 
 def settle_memory() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hub.cli.later import later
 from hub.settings import Settings
 
 app = typer.Typer(
@@ -18,22 +19,18 @@ app = typer.Typer(
     "Try [bold]deltahub demo[/bold] first: it starts everything on this machine and clears vouchers between all regions. "
     "Settings come from the environment (DELTAHUB_*); exit codes: 0 done, 1 something is wrong, 2 could not run as asked.",
 )
-certs_app = typer.Typer(no_args_is_help=True, help="Certificates of the development identity: make, issue, list.")
-adapter_app = typer.Typer(no_args_is_help=True, help="Provincial adapters: native files in, native result files out.")
-scenario_app = typer.Typer(no_args_is_help=True, help="Behaviour as data: play scenarios against a fresh hub.")
-bench_app = typer.Typer(no_args_is_help=True, help="Ledgers to measure on: years of fictitious redemptions.")
-app.add_typer(bench_app, name="bench")
-app.add_typer(certs_app, name="certs")
-app.add_typer(adapter_app, name="adapter")
-pool_app = typer.Typer(no_args_is_help=True, help="The shared pool as files: import, export, duplicates, a made pool of any size.")
-app.add_typer(scenario_app, name="scenario")
-app.add_typer(pool_app, name="pool")
-policy_app = typer.Typer(no_args_is_help=True, help="Policies 政策: validate, lint, compare, try on the past, publish.")
-app.add_typer(policy_app, name="policy")
-deadletter_app = typer.Typer(no_args_is_help=True, help="Dead letters 死信: what came over Kafka and could not be handled.")
-app.add_typer(deadletter_app, name="deadletter")
-topics_app = typer.Typer(no_args_is_help=True, help="Kafka topics and who may read and write them.")
-app.add_typer(topics_app, name="topics")
+# None of them is loaded before it is asked for, whatever it imports: `serve` starts with every role of every pod.
+for _name, _module, _help in (
+    ("bench", "bench", "Ledgers to measure on: years of fictitious redemptions."),
+    ("certs", "certs", "Certificates of the development identity: make, issue, list."),
+    ("adapter", "adapters", "Provincial adapters: native files in, native result files out."),
+    ("scenario", "scenario.command", "Behaviour as data: play scenarios against a fresh hub."),
+    ("pool", "pool", "The shared pool as files: import, export, duplicates, a made pool of any size."),
+    ("policy", "policy", "Policies 政策: validate, lint, compare, try on the past, publish."),
+    ("deadletter", "deadletter", "Dead letters 死信: what came over Kafka and could not be handled."),
+    ("topics", "topics", "Kafka topics and who may read and write them."),
+):
+    app.add_typer(typer.Typer(), name=_name, cls=later(f"hub.cli.{_module}"), no_args_is_help=True, help=_help)
 
 
 def fail(message: str, code: int = 2) -> typer.Exit:
@@ -120,25 +117,12 @@ def health(role: Annotated[str, typer.Argument(help="hub, web, relay, consumer o
     typer.echo("healthy")
 
 
-def _register() -> None:
-    from hub.cli import adapters, bench, certs, deadletter, participants, policy, pool, topics
+@app.command()
+def coordinator(name: Annotated[str, typer.Option(help="Display name")] = "协调组 Coordination group") -> None:
+    """Register the coordination group in a new database, once. It registers everyone else, over gRPC.
 
-    adapters.register(adapter_app)
-    certs.register(certs_app)
-    policy.register(policy_app)
-    bench.register(bench_app)
-    pool.register(pool_app)
-    deadletter.register(deadletter_app)
-    topics.register(topics_app)
-    app.command(name="coordinator")(participants.register_coordinator)
-    from hub.cli.scenario import command
+    Works on the database itself, so whoever runs it holds the keys to it anyway. Refused where a coordinator is registered already.
+    """
+    from hub.cli.participants import register_coordinator
 
-    scenario_app.command(name="run")(command.run)
-    scenario_app.callback()(_scenarios)
-
-
-def _scenarios() -> None:
-    """Behaviour as data: play scenarios against a fresh hub."""
-
-
-_register()
+    register_coordinator(Settings(), name)

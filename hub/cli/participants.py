@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
 
 import psycopg
 import typer
@@ -19,12 +18,8 @@ INSERT INTO participant (participant_id, division, name, role, scopes, registere
 SELECT %s, %s, %s, %s, %s, %s WHERE NOT EXISTS (SELECT FROM participant WHERE role = %s)"""
 
 
-def register_coordinator(name: Annotated[str, typer.Option(help="Display name")] = "协调组 Coordination group") -> None:
-    """Register the coordination group in a new database, once. It registers everyone else, over gRPC.
-
-    Works on the database itself, so whoever runs it holds the keys to it anyway. Refused where a coordinator is registered already.
-    """
-    settings = Settings()
+def register_coordinator(settings: Settings, name: str) -> None:
+    """Register the coordination group under this name. Exits 2 without a database, 1 where a coordinator is registered already."""
     identity = str(SpiffeId(COORDINATION, COORDINATION, COORDINATION_SYSTEM))
     role = Role.COORDINATOR
     if not settings.database_url:

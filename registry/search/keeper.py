@@ -9,7 +9,7 @@ import structlog
 from psycopg import AsyncConnection
 
 from registry.search.indexing import LOCK, Connection, catch_up, rebuild
-from registry.search.text import cutter
+from registry.search.text import prepare
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +26,7 @@ class Keeper:
     async def run(self) -> None:
         """Run until cancelled. An outage of the database is waited out."""
         # Reading the dictionary takes a moment, which nobody else in the process should wait for.
-        await asyncio.to_thread(cutter)
+        await asyncio.to_thread(prepare)
         while True:
             try:
                 async with await AsyncConnection.connect(

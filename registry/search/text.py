@@ -11,10 +11,11 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from threading import RLock
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from opencc import OpenCC
-from rjieba import Jieba
+if TYPE_CHECKING:
+    from opencc import OpenCC
 
 DATA = Path(__file__).parent / "data"
 WORD_CHARS_MAX = 40
@@ -33,6 +34,21 @@ class Token(NamedTuple):
 
     text: str
     single: bool = False
+
+
+class Dictionary(Protocol):
+    """Cuts Chinese into words."""
+
+    def cut(self, text: str, hmm: bool = True) -> list[str]:
+        """Return the words of a text in order; with `hmm`, unknown words are guessed at."""
+        ...
+
+    def cut_all(self, text: str) -> list[str]:
+        """Return every word of the dictionary within a text."""
+        ...
+
+
+_loading = RLock()
 
 
 def fold(text: str) -> str:
@@ -141,19 +157,37 @@ def _loose_pairs(run: str, words: list[str]) -> Iterator[str]:
 
 
 @cache
-def cutter() -> Jieba:
-    """The dictionary, with the technical terms of our own. Loaded at first use: 0.3 s and 35 MB."""
-    loaded = Jieba()
+def cutter() -> Dictionary:
+    """The dictionary, with the technical terms of our own. Loaded at first use: 0.3 s and 30 MB. Whoever asks meanwhile waits."""
+    with _loading:
+        return _loaded()
+
+
+@cache
+def _loaded() -> Dictionary:
+    # Here and not above: importing it reads its dictionary, and most processes never cut a word. That one is used, not a second one.
+    import rjieba
+
     for term in _own_terms():
         if is_han(term):
             # So often that the word is kept whole wherever it could be.
-            loaded.add_word(term, max(loaded.suggest_freq(term), 1_000), None)
-    return loaded
+            rjieba.add_word(term, max(rjieba.suggest_freq(term), 1_000), None)
+    return rjieba
 
 
 @cache
 def _simplifier() -> OpenCC:
+    from opencc import OpenCC
+
     return OpenCC("t2s")
+
+
+def prepare() -> None:
+    """Load what searching and indexing need, so that the first search does not. Blocks; for a thread of its own."""
+    cutter()
+    _mixed()
+    synonyms()
+    stop_words()
 
 
 @cache

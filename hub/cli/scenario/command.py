@@ -8,6 +8,11 @@ from typing import Annotated
 import typer
 
 
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="run")(run)
+
+
 def run(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH", help="Scenario files, or folders of them (files beginning with _ are bases)")

@@ -121,6 +121,9 @@ def _load() -> None:
     """Import all that `serve` needs. Nothing may be started here: no thread, no connection, no gRPC object."""
     for module in _MODULES:
         importlib.import_module(module)
+    from hub.bootstrap import ROLES, prepare
+
+    prepare(ROLES)
 
 
 def _become_hub(roles: Sequence[str], environment: Mapping[str, str], log: str) -> NoReturn:
