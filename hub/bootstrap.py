@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, nullcontext
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ from hub.ledger.committer import GroupCommitter
 from hub.ledger.participants import DatabaseParticipants
 from hub.ledger.quoting import SnapshotReader
 from hub.ledger.tail import OutboxTail
+from hub.ledger.trimming import trim
 from hub.ledger.unitofwork import UnitOfWork
 from hub.ledger.watching import RedemptionChanges
 from hub.messaging.topics import TopicPlan
@@ -472,6 +474,9 @@ async def _start_scheduler(hub: Hub, stack: AsyncExitStack) -> None:
                 swept = await hub.sweeper.sweep()
                 if any(swept):
                     log.info("swept", authorizations=swept.authorizations, vouchers=swept.vouchers)
+                if days := hub.settings.outbox_days:
+                    now = hub.clock.now()
+                    await trim(hub.unit_of_work.engine, now - timedelta(days=days), now)
                 rated = await rating.run_if_due()
                 if rated is not None:
                     log.info("rated", providers=rated.providers, changed=rated.changed, listed=rated.listed, delisted=rated.delisted)

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     credit_per_hour: int = Field(default=600, ge=1, description="How many credit questions a participant may ask an hour")
     public_burst: int = Field(default=120, ge=1, description="How many requests an address may send at once to the public part")
     public_per_hour: int = Field(default=6_000, ge=1, description="How many requests an address may send an hour to the public part")
+    outbox_days: int = Field(
+        default=0, ge=0, description="Days for which events in Kafka stay in the outbox for those who subscribe; 0 keeps them for ever"
+    )
     webhook_networks: list[str] = Field(
         default_factory=list,
         description="Networks (CIDR) that webhooks may lie in besides public addresses, as JSON, such as a government's own",
