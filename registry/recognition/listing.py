@@ -6,7 +6,6 @@ from hub.application import keyset
 from hub.application.transaction import Transaction
 from hub.codec import enums
 from hub.codec.fields import Fields
-from hub.domain.caller import Role
 from hub.domain.divisions import province_of
 from hub.domain.refusals import Refusal
 from registry.admission.codec import provider_message
@@ -52,8 +51,7 @@ async def list_recognized_providers(
 async def get_coverage_matrix(tx: Transaction, request: pb.GetCoverageMatrixRequest) -> pb.GetCoverageMatrixResponse | Refusal:
     """Count providers in good standing and those recognised, for each issuer with a policy in force and each home province.
 
-    The coordination group and the public see all, since numbers name nobody;
-    a platform the rows of issuers it speaks for and the columns of provinces it speaks for.
+    Everybody sees all of it: numbers name nobody, and a platform wants to know where it stands beside the others.
     """
     fields = Fields()
     day = fields.optional_date("day", request.day) or tx.today
@@ -62,9 +60,8 @@ async def get_coverage_matrix(tx: Transaction, request: pb.GetCoverageMatrixRequ
     policies = await pool.policies_on(tx.session, await pool.issuers(tx.session), day)
     counts = await coverage.count_coverage(tx.session, policies, pool.OnDay(day, tx.today))
     homes = sorted({home for issuer, home, _ in counts} | {province_of(issuer) for issuer in policies})
-    everything = tx.caller.role is Role.PUBLIC
-    seen = ((i, home) for i in sorted(policies) for home in homes if everything or tx.caller.sees(i) or tx.caller.sees(home))
-    return pb.GetCoverageMatrixResponse(day=day.isoformat(), cells=[_cell(issuer, home, counts) for issuer, home in seen])
+    cells = [_cell(issuer, home, counts) for issuer in sorted(policies) for home in homes]
+    return pb.GetCoverageMatrixResponse(day=day.isoformat(), cells=cells)
 
 
 def _cell(issuer: str, home: str, counts: coverage.Counts) -> pb.CoverageCell:
