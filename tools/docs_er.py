@@ -8,12 +8,34 @@ from sqlalchemy import CheckConstraint, Column, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 from sqlmodel import SQLModel
 
+import hub.ledger.exchange_tables
 import hub.ledger.tables
+import registry.admission.tables
+import registry.catalogue.tables
+import registry.credit.tables
+import registry.demand.tables
+import registry.quality.tables
+import registry.recognition.tables
+import registry.search.tables
 import registry.tables
+
+MODULES = (
+    hub.ledger.tables,
+    hub.ledger.exchange_tables,
+    registry.tables,
+    registry.admission.tables,
+    registry.recognition.tables,
+    registry.catalogue.tables,
+    registry.search.tables,
+    registry.demand.tables,
+    registry.quality.tables,
+    registry.credit.tables,
+)
 
 HEAD = """# Tables
 
-PostgreSQL, from the models in `hub/ledger/tables.py` and `registry/tables.py`; `hub/migrations` makes them. Amounts are bigint fen.
+PostgreSQL, from the models in `hub/ledger/tables.py`, `hub/ledger/exchange_tables.py`, `registry/tables.py` and the `tables.py` of each of
+registry's packages; `hub/migrations` makes them. Amounts are bigint fen. The pool's tables are in the schema `registry`.
 Solid lines are foreign keys. Dotted lines are references that the code keeps and the database does not check.
 
 """
@@ -34,6 +56,18 @@ REFERENCES = (
     ("voucher_application", ("issuer", "enterprise"), "wallet"),
     ("idempotency", ("participant_id",), "participant"),
     ("registry.negative_list", ("enterprise",), "enterprise"),
+    ("registry.negative_list", ("record_id",), "registry.credit_record"),
+    ("registry.suspension", ("record_id",), "registry.credit_record"),
+    ("registry.provider_version", ("application_id",), "registry.admission_application"),
+    ("registry.admission_application", ("provider",), "registry.provider"),
+    ("registry.catalogue_version", ("entry_id",), "registry.catalogue_entry"),
+    ("registry.provider_merge", ("proposal_id",), "registry.merge_proposal"),
+    ("registry.search_text", ("doc_id",), "registry.search_document"),
+    ("registry.demand", ("enterprise",), "enterprise"),
+    ("registry.demand_invitation", ("provider",), "registry.provider"),
+    ("registry.appointment", ("provider", "order_no"), "service_order"),
+    ("registry.review", ("provider", "order_no"), "service_order"),
+    ("registry.credit_bucket", ("participant_id",), "participant"),
 )
 
 
@@ -46,7 +80,7 @@ def render() -> str:
 
 def _tables() -> list[tuple[Table, str]]:
     found = []
-    for module in (hub.ledger.tables, registry.tables):
+    for module in MODULES:
         for _, model in inspect.getmembers(module, inspect.isclass):
             if issubclass(model, SQLModel) and model.__module__ == module.__name__:
                 found.append((model.__table__, inspect.cleandoc(model.__doc__ or "")))  # type: ignore[attr-defined]
