@@ -83,9 +83,13 @@ async def get_entry(tx: Transaction, request: pb.GetEntryRequest) -> pb.GetEntry
     row = await _entry(tx, request.entry_id)
     if isinstance(row, EntryRow) and row.merged_into is not None:
         row = await _entry(tx, row.merged_into)
-    if isinstance(row, EntryRow) and domain.hidden(tx.caller, Kind(row.kind), EntryState(row.state)):
+    if isinstance(row, Refusal):
+        return row
+    if domain.hidden(tx.caller, Kind(row.kind), EntryState(row.state)):
         return Refusal(RefusalCode.ENTRY_NOT_FOUND)
-    return row if isinstance(row, Refusal) else pb.GetEntryResponse(entry=entry_message(row))
+    if row.state == EntryState.RETIRED and await _may_see_retired(tx, row.provider, "") is not None:
+        return Refusal(RefusalCode.ENTRY_NOT_FOUND)
+    return pb.GetEntryResponse(entry=entry_message(row))
 
 
 async def list_entries(tx: Transaction, request: pb.ListEntriesRequest) -> pb.ListEntriesResponse | Refusal:

@@ -107,6 +107,15 @@ async def test_every_change_is_a_version_and_an_event(desk: Desk) -> None:
     assert [item.message.changes[0].version for item in told] == [1, 2, 3, 4]
 
 
+async def test_what_is_retired_is_shown_to_who_answers_for_it(desk: Desk) -> None:
+    made = await create(desk, service())
+    await desk.do(retire_entry, ITSELF, pb.RetireEntryRequest(entry_id=made.entry_id))
+    request = pb.GetEntryRequest(entry_id=made.entry_id)
+    for caller in (ITSELF, platform(SHANGHAI), COORDINATOR):
+        assert (await desk.ask(get_entry, caller, request)).entry.state == pb.ENTRY_STATE_RETIRED
+    assert (await desk.unanswered(get_entry, STRANGER, request))[0] == "ENTRY_NOT_FOUND"
+
+
 async def test_the_history_cannot_be_changed(desk: Desk) -> None:
     await create(desk, service())
     for statement in ("UPDATE {} SET cause = 'x'", "DELETE FROM {}", "TRUNCATE {}"):
