@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +45,8 @@ def serve(roles: Annotated[list[str], typer.Argument(help="hub, web, relay, cons
     Needs DELTAHUB_DATABASE_URL (without one the embedded PostgreSQL is used) and, for relay and consumer, DELTAHUB_KAFKA_BOOTSTRAP.
     Example: DELTAHUB_DATABASE_URL=postgresql://… deltahub serve hub
     """
+    import uvloop
+
     from hub.bootstrap import ROLES, ConfigurationError
     from hub.bootstrap import serve as run
     from hub.cli.embedded import embedded
@@ -60,7 +61,7 @@ def serve(roles: Annotated[list[str], typer.Argument(help="hub, web, relay, cons
         raise fail("relay and consumer need DELTAHUB_KAFKA_BOOTSTRAP=host:port; `deltahub up` starts an embedded broker")
     try:
         with embedded(settings, kafka=False) as complete:
-            asyncio.run(run(complete, tuple(roles)))
+            uvloop.run(run(complete, tuple(roles)))
     except ConfigurationError as error:
         raise fail(str(error)) from error
 
