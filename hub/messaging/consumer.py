@@ -176,23 +176,12 @@ class CommandConsumer:
                 pause.paused = False
                 if TopicPartition(*place) in assigned:
                     self._resume(TopicPartition(*place))
-        self._observe_lag(assigned)
+        if self._metrics is not None:
+            # Before a poll everything polled was handled, so positions say what was.
+            self._metrics.observe_lag(self._kafka, assigned)
         polled: dict[Any, list[Any]] = self._kafka.poll(timeout_ms=int(self._limits.poll_seconds * 1000))
         rewound = self._rewind()
         return {partition: records for partition, records in polled.items() if partition not in rewound}
-
-    def _observe_lag(self, assigned: set[Any]) -> None:
-        """Tell how far behind each partition is. Before a poll everything polled was handled, so positions say what was."""
-        if self._metrics is None:
-            return
-        # Partitions that went to another member are its to tell.
-        self._metrics.lag.clear()
-        for partition in assigned:
-            state = self._kafka._subscription.assignment.get(partition)
-            # Asking the client for the position would wait for one where there is none yet.
-            if state is not None and state.has_valid_position and state.highwater is not None:
-                lag = max(state.highwater - state.position.offset, 0)
-                self._metrics.lag.labels(partition.topic, str(partition.partition)).set(lag)
 
     def _rewind(self) -> set[Any]:
         """Go back to the beginning of topics that were made anew, where offsets of the old ones mean nothing; return their partitions.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
 
@@ -39,3 +42,14 @@ class ConsumerMetrics:
             "Time from the writing of the oldest record in hand to its handling; 0 while none waits",
             registry=registry,
         )
+
+    def observe_lag(self, kafka: Any, assigned: Iterable[Any]) -> None:
+        """Tell how far a kafka-python consumer is behind in each of its partitions."""
+        # Partitions that went to another member are its to tell.
+        self.lag.clear()
+        for partition in assigned:
+            state = kafka._subscription.assignment.get(partition)
+            # Asking the client for the position would wait for one where there is none yet.
+            if state is not None and state.has_valid_position and state.highwater is not None:
+                lag = max(state.highwater - state.position.offset, 0)
+                self.lag.labels(partition.topic, str(partition.partition)).set(lag)
