@@ -171,8 +171,7 @@ class RecognitionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCoverageMatrix(self, request, context):
-        """Counts, for each issuer and each home province, the providers in good standing and those of them recognised. The coordination group
-        sees all; a platform the rows of its own issuers and the column of its own province.
+        """Counts, for each issuer and each home province, the providers in good standing and those of them recognised.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

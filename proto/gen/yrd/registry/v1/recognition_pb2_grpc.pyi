@@ -60,9 +60,7 @@ class RecognitionServiceStub:
     platform and the coordination group ask.
     """
     GetCoverageMatrix: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.GetCoverageMatrixRequest, _recognition_pb2.GetCoverageMatrixResponse]
-    """Counts, for each issuer and each home province, the providers in good standing and those of them recognised. The coordination group
-    sees all; a platform the rows of its own issuers and the column of its own province.
-    """
+    """Counts, for each issuer and each home province, the providers in good standing and those of them recognised."""
 
 @_typing.type_check_only
 class RecognitionServiceAsyncStub(RecognitionServiceStub):
@@ -96,9 +94,7 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     platform and the coordination group ask.
     """
     GetCoverageMatrix: _aio.UnaryUnaryMultiCallable[_recognition_pb2.GetCoverageMatrixRequest, _recognition_pb2.GetCoverageMatrixResponse]  # type: ignore[assignment]
-    """Counts, for each issuer and each home province, the providers in good standing and those of them recognised. The coordination group
-    sees all; a platform the rows of its own issuers and the column of its own province.
-    """
+    """Counts, for each issuer and each home province, the providers in good standing and those of them recognised."""
 
 class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Mutual recognition: by class and in bulk, with tripartite agreements (三方协议), and what it comes to on any day (rules.md P2; 沪科合〔2022〕19号
@@ -195,8 +191,6 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recognition_pb2.GetCoverageMatrixRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recognition_pb2.GetCoverageMatrixResponse, _abc.Awaitable[_recognition_pb2.GetCoverageMatrixResponse]]:
-        """Counts, for each issuer and each home province, the providers in good standing and those of them recognised. The coordination group
-        sees all; a platform the rows of its own issuers and the column of its own province.
-        """
+        """Counts, for each issuer and each home province, the providers in good standing and those of them recognised."""
 
 def add_RecognitionServiceServicer_to_server(servicer: RecognitionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
