@@ -19,7 +19,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "api.md": ("proto/yrd", docs_api.render),
-    "er.md": ("hub/ledger/tables.py and registry/tables.py", docs_er.render),
+    "er.md": ("the tables modules of hub/ledger and registry", docs_er.render),
     "openapi.json": ("registry/web and proto/yrd", docs_openapi.render),
     "refusals.md": ("hub/domain/catalogue.py", docs_refusals.render),
     "settings.md": ("hub/settings.py", docs_settings.render),
