@@ -72,6 +72,11 @@ class Settings(BaseSettings):
         return self.identity_dir or self.data_dir / "identity"
 
     @property
+    def own_networks(self) -> list[str]:
+        """Networks that webhooks may lie in besides public addresses: on one machine, all that are its own."""
+        return [*self.webhook_networks, *(("127.0.0.0/8", "::1/128") if self.development else ())]
+
+    @property
     def development(self) -> bool:
         """True while the hub runs on a development identity of its own making."""
         return self.identity_dir is None

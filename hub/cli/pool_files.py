@@ -7,6 +7,7 @@ import csv
 import hashlib
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,7 +48,7 @@ async def _import(work: UnitOfWork, file: _File, caller: Caller, run: uuid.UUID,
     task = bar.add_task(file.name, total=None)
     for number, rows in enumerate(parts(read_file(file.form, file.content))):
         parsed = parser.parse(rows)
-        whole.add(await transact(work, caller, f"{run}/{number}", lambda tx, parsed=parsed: load(tx, parsed)))  # type: ignore[misc]
+        whole.add(await transact(work, caller, f"{run}/{number}", partial(load, parsed=parsed)))
         bar.update(task, completed=whole.rows)
 
     async def keep(tx: Transaction) -> Loaded:
@@ -84,7 +85,7 @@ async def load_pool(settings: Settings, folder: Path, bar: Progress) -> tuple[Lo
             caller, run = platform(path.stem.rpartition("-")[2]), uuid.uuid4()
             task = bar.add_task(path.name, total=None)
             for number, rows in enumerate(parts(_providers(path))):
-                part = await transact(work, caller, f"{run}/{number}", lambda tx, rows=rows: admit_many(tx, rows))  # type: ignore[misc]
+                part = await transact(work, caller, f"{run}/{number}", partial(admit_many, rows=rows))
                 providers.add(part)
                 bar.update(task, completed=part.rows)
         for path in _files(folder, "entries-*.csv"):

@@ -13,7 +13,7 @@ from hub.codec.events import POOL, Event, event
 from hub.codec.fields import Fields
 from hub.domain.divisions import is_division
 from registry.codec import REASON_CHARS_MAX
-from registry.credit.domain import Answer, Appeal, Content, CreditList, Effect, Purpose, Reason, Record, Sanction, Subject, SubjectKind
+from registry.credit.domain import Answer, Appeal, Content, CreditList, Purpose, Reason, Record, Sanction, Subject, SubjectKind
 from registry.domain import Period
 from registry.tables import NegativeListRow
 from yrd.credit.v1 import credit_pb2 as pb
@@ -195,11 +195,6 @@ def entry_message(row: NegativeListRow) -> pb.NegativeListEntry:
 def credit_changed(subject: Subject, now: datetime) -> Event:
     """Tell everyone that something about a subject changed, and nothing else."""
     return event(POOL, subject.sha256, events_pb2.CreditChanged(subject_sha256=subject.sha256, occurred_at=timestamp(now)))
-
-
-def effect_of(name: str) -> Effect:
-    """An effect as stored."""
-    return Effect(name)
 
 
 def _day(day: date | None) -> str:

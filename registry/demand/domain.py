@@ -70,13 +70,6 @@ def may_post(caller: Caller, division: str) -> Refusal | None:
     return not_permitted("仅企业所在地平台可以办理该企业的需求", "only the platform of the enterprise's division acts for it")
 
 
-def may_offer(caller: Caller, provider: str, home: str) -> Refusal | None:
-    """A provider answers itself, or its home's platform for it."""
-    if answers_for(caller, provider, home):
-        return None
-    return not_permitted("仅受邀服务机构或其所在地平台可以应答", "only the invited provider or its home's platform answers")
-
-
 def answers_for(caller: Caller, provider: str, home: str) -> bool:
     """Say whether the caller is a provider or speaks for its home."""
     return caller.is_provider(provider) or caller.acts_for(home)

@@ -213,7 +213,9 @@ async def test_wrong_fields_are_named(still: Desk, request_: pb.SearchRequest, f
     "query", ["'", "\\", "' | '", "!(a) & b:*", "检测'); DROP TABLE registry.provider; --", "<->", "𠀀𠀁", "😀", "%%%", "  "]
 )
 async def test_nothing_typed_is_an_error(still: Desk, query: str) -> None:
-    await look(still, query)
+    found = await look(still, query)
+    assert len({(hit.entry_id, hit.provider) for hit in found.hits}) == len(found.hits) <= found.total
+    assert still.rows("SELECT count(*) > 0 FROM registry.provider") == [(True,)]
 
 
 async def test_the_index_follows_the_catalogue(desk: Desk) -> None:
@@ -303,6 +305,7 @@ async def test_a_change_is_found_without_anyone_asking_for_it(desk: Desk) -> Non
             found = False
             while not found:
                 found = bool((await look(desk, "镍基单晶")).hits)
+        assert [hit.name for hit in (await look(desk, "镍基单晶")).hits] == ["镍基单晶蠕变试验"]
     finally:
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
