@@ -13,7 +13,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from adapters.anhui.mapping import CODES, DIVISION, read_day, write_day
 from adapters.runtime.documents import WHOLE, unusable
-from adapters.runtime.model import Broken, Kind, NativeRecord, Phase, kinds_of
+from adapters.runtime.model import Broken, Kind, NativeRecord
 from adapters.runtime.results import ObligationRow, OutcomeRow, PositionRow, RedemptionRow, Results, VoucherRow
 from adapters.runtime.sheets import record_of_cells
 from adapters.runtime.tables import ResultTables, Style, table
@@ -93,18 +93,22 @@ _TABLES = ResultTables(
 )
 
 
-def read(folder: Path, phase: Phase) -> Iterator[NativeRecord | Broken]:
-    """Yield the records of a phase, workbook after workbook."""
-    for path in sorted(folder.glob("*.xlsx")):
-        try:
-            book = load_workbook(path, data_only=True)
-        except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError) as error:
-            yield unusable(path.name, "1", WHOLE, "UNPARSEABLE", str(error))
-            continue
-        for kind in kinds_of(phase):
-            if _SHEETS.get(kind) in book.sheetnames:
-                yield from _read_sheet(book, path.name, kind)
-        book.close()
+def kinds(name: str) -> tuple[Kind, ...]:
+    """Return what a workbook may hold: every kind, whatever its name."""
+    return tuple(_SHEETS) if name.endswith(".xlsx") and not name.startswith("~") else ()
+
+
+def read(path: Path, name: str, wanted: tuple[Kind, ...]) -> Iterator[NativeRecord | Broken]:
+    """Yield the rows of a workbook, sheet after sheet."""
+    try:
+        book = load_workbook(path, data_only=True)
+    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError) as error:
+        yield unusable(name, "1", WHOLE, "UNPARSEABLE", str(error))
+        return
+    for kind in wanted:
+        if _SHEETS.get(kind) in book.sheetnames:
+            yield from _read_sheet(book, name, kind)
+    book.close()
 
 
 def _read_sheet(book: Workbook, file: str, kind: Kind) -> Iterator[NativeRecord | Broken]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from adapters.jiangsu.mapping import CODES, read_day
 from adapters.runtime.documents import WHOLE, unusable
-from adapters.runtime.model import Broken, Kind, NativeRecord, Phase, kinds_of
+from adapters.runtime.model import Broken, Kind, NativeRecord
 from adapters.runtime.results import ObligationRow, OutcomeRow, PositionRow, RedemptionRow, Results, VoucherRow
 from adapters.runtime.sheets import record_of_cells
 from adapters.runtime.tables import ResultTables, Style, table
@@ -24,6 +25,7 @@ _FILES = {
     Kind.AUTHORIZATION: ("DD", "申请编号"),
     Kind.CAPTURE: ("DF", "兑付编号"),
 }
+_NAME = re.compile(r"JS_([A-Z]{2})_[0-9]{8}(?:_[0-9]+)?\.csv")
 
 
 def _grouped(fen: int) -> str:
@@ -103,16 +105,20 @@ _TABLES = ResultTables(
 )
 
 
-def read(folder: Path, phase: Phase) -> Iterator[NativeRecord | Broken]:
-    """Yield the records of a phase, file after file in the order of their dates."""
-    for kind in kinds_of(phase):
-        if kind in _FILES:
-            prefix, id_field = _FILES[kind]
-            for path in sorted(folder.glob(f"JS_{prefix}_*.csv")):
-                yield from _read_file(path, kind, id_field)
+def kinds(name: str) -> tuple[Kind, ...]:
+    """Return what a file holds, by its name `JS_<kind>_<date>.csv`."""
+    found = _NAME.fullmatch(name)
+    return tuple(kind for kind, (prefix, _) in _FILES.items() if found and found[1] == prefix)
 
 
-def _read_file(path: Path, kind: Kind, id_field: str) -> Iterator[NativeRecord | Broken]:
+def read(path: Path, name: str, wanted: tuple[Kind, ...]) -> Iterator[NativeRecord | Broken]:
+    """Yield the rows of a file."""
+    for kind in kinds(name):
+        if kind in wanted:
+            yield from _read_file(path, name, kind, _FILES[kind][1])
+
+
+def _read_file(path: Path, name: str, kind: Kind, id_field: str) -> Iterator[NativeRecord | Broken]:
     """Yield the rows of a file. It is cut into lines before decoding, so that a bad byte costs its line only.
 
     That is safe: no byte of a GB18030 character equals a line feed.
@@ -121,15 +127,15 @@ def _read_file(path: Path, kind: Kind, id_field: str) -> Iterator[NativeRecord |
     for number, raw in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not raw.strip():
             continue
-        cells = _cells(raw, path.name, str(number))
+        cells = _cells(raw, name, str(number))
         if isinstance(cells, Broken):
             yield cells
             if header is None:
                 return  # without its header the rest of the file says nothing
         elif header is None:
-            header = [name.strip() for name in cells]
+            header = [cell.strip() for cell in cells]
         else:
-            yield record_of_cells(header, cells, path.name, str(number), kind, id_field)
+            yield record_of_cells(header, cells, name, str(number), kind, id_field)
 
 
 def _cells(raw: bytes, file: str, line: str) -> list[str] | Broken:

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 if TYPE_CHECKING:
     from adapters.runtime.codes import Codes
     from adapters.runtime.results import Results
+    from adapters.runtime.source import Source, SourceSettings
 
 
 class Phase(StrEnum):
@@ -67,6 +68,7 @@ class NativeRecord:
     """One record as the province wrote it: native field names, values as text, nested fields as `a.b` and `a[0].b`.
 
     `line` is where it stands: a line number, or `sheet!row` in a workbook. `id_field` is the field that holds the native id.
+    `deleted` says that the province itself marked the record as withdrawn; a record that is merely absent is never taken for deleted.
     """
 
     file: str
@@ -75,6 +77,7 @@ class NativeRecord:
     native_id: str
     fields: Mapping[str, str]
     id_field: str = ""
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,12 @@ FieldTable = Mapping[Kind, Mapping[str, str]]
 class Adapter:
     """A province, as pure functions over plain data.
 
-    `read` yields the records of a phase found under a folder, `map` turns one into a command, `write` lays the hub's answers down in the
-    province's own format and returns the files. `mapped` and `dropped` together name every native field.
+    `kinds` names what a delivered file holds, by its name (nothing for a file that is not the province's). `read` yields the records of
+    the kinds asked for, in the order of their phases and always in the same order; its second argument is the name under which the file
+    was delivered. `map` turns a record into a command and `unmap` says the same in native fields again (the mapped ones, in the province's
+    canonical spelling; raises ValueError for what the native form cannot carry). `write` lays the hub's answers down in the province's
+    own format and returns the files; `load` reads them back. `connect` opens the way to the province's own system.
+    `mapped` and `dropped` together name every native field.
     """
 
     name: str
@@ -128,10 +135,13 @@ class Adapter:
     title_en: str
     folder: Path
     codes: Codes
-    read: Callable[[Path, Phase], Iterable[NativeRecord | Broken]]
+    kinds: Callable[[str], tuple[Kind, ...]]
+    read: Callable[[Path, str, tuple[Kind, ...]], Iterable[NativeRecord | Broken]]
     map: Callable[[NativeRecord], Mapped | Broken]
     write: Callable[[Results, Path], list[Path]]
     load: Callable[[Path], Results]
+    connect: Callable[[SourceSettings], Source] | None = None
+    unmap: Callable[[Kind, Mapped], Mapping[str, str]] | None = None
     mapped: FieldTable = field(default_factory=dict)
     dropped: FieldTable = field(default_factory=dict)
 

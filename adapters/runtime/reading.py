@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -95,12 +95,19 @@ def _mapped(adapter: Adapter, phase: Phase, samples: Path) -> Iterator[tuple[Nat
     if phase is Phase.POLICIES:
         yield from policy_records(adapter)
         return
-    found: Iterable[NativeRecord | Broken] = adapter.read(samples, phase)
-    for item in found:
+    for item in read_folder(adapter, samples, phase):
         if isinstance(item, Broken):
             yield NativeRecord(item.file, item.line, kinds_of(phase)[0], "", {}), item
         else:
             yield item, adapter.map(item)
+
+
+def read_folder(adapter: Adapter, folder: Path, phase: Phase) -> Iterator[NativeRecord | Broken]:
+    """Yield the records of a phase in the province's files under a folder, file after file by name."""
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if wanted := tuple(kind for kind in kinds_of(phase) if kind in adapter.kinds(name)):
+            yield from adapter.read(path, name, wanted)
 
 
 def policy_records(adapter: Adapter) -> Iterator[tuple[NativeRecord, Mapped]]:

@@ -12,6 +12,7 @@ ADAPTER = Adapter(
     title_en="Shanghai innovation voucher platform",
     folder=Path(__file__).parent,
     codes=mapping.CODES,
+    kinds=connector.kinds,
     read=connector.read,
     map=mapping.map_record,
     write=connector.write,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from adapters.runtime.documents import flatten, read_page
-from adapters.runtime.model import Broken, Kind, NativeRecord, Phase, kinds_of
+from adapters.runtime.model import Broken, Kind, NativeRecord
 from adapters.runtime.results import ObligationRow, OutcomeRow, PositionRow, RedemptionRow, Results, VoucherRow
 from adapters.runtime.tables import ResultTables, Style, table
 from adapters.shanghai.mapping import CODES
@@ -20,6 +21,7 @@ _RESOURCES = {
     Kind.AUTHORIZATION: "authorizations",
     Kind.CAPTURE: "redemptions",
 }
+_PAGE = re.compile(r"([a-z]+)-[0-9]+\.json")
 _STYLE = Style(CODES)
 _TABLES = ResultTables(
     redemptions=table(
@@ -85,11 +87,17 @@ _TABLES = ResultTables(
 )
 
 
-def read(folder: Path, phase: Phase) -> Iterator[NativeRecord | Broken]:
-    """Yield the records of a phase, page after page."""
-    for kind in kinds_of(phase):
-        for path in sorted(folder.glob(f"{_RESOURCES.get(kind, kind)}-*.json")):
-            yield from read_page(path, path.name, kind, "id", "data")
+def kinds(name: str) -> tuple[Kind, ...]:
+    """Return what a page holds, by its name `<resource>-<page>.json`."""
+    found = _PAGE.fullmatch(name)
+    return tuple(kind for kind, resource in _RESOURCES.items() if found and found[1] == resource)
+
+
+def read(path: Path, name: str, wanted: tuple[Kind, ...]) -> Iterator[NativeRecord | Broken]:
+    """Yield the records of a page."""
+    for kind in kinds(name):
+        if kind in wanted:
+            yield from read_page(path, name, kind, "id", "data")
 
 
 def write(results: Results, folder: Path) -> list[Path]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from adapters.runtime.documents import read_lines
-from adapters.runtime.model import Broken, Kind, NativeRecord, Phase, kinds_of
+from adapters.runtime.model import Broken, Kind, NativeRecord
 from adapters.runtime.results import ObligationRow, OutcomeRow, PositionRow, RedemptionRow, Results, VoucherRow
 from adapters.runtime.tables import ResultTables, Style, table
 from adapters.zhejiang.mapping import CODES, read_day, write_day
@@ -20,6 +21,7 @@ _FILES = {
     Kind.AUTHORIZATION: "shouquan",
     Kind.CAPTURE: "duifu",
 }
+_NAME = re.compile(r"[0-9]{6}/([a-z]+)\.jsonl")
 _STYLE = Style(CODES, money=str, read_money=int, day=write_day, read_day=read_day)
 _TABLES = ResultTables(
     redemptions=table(
@@ -85,11 +87,17 @@ _TABLES = ResultTables(
 )
 
 
-def read(folder: Path, phase: Phase) -> Iterator[NativeRecord | Broken]:
-    """Yield the records of a phase, province first, then cities, then counties."""
-    for kind in kinds_of(phase):
-        for path in sorted(folder.glob(f"*/{_FILES.get(kind, kind)}.jsonl")):
-            yield from read_lines(path, f"{path.parent.name}/{path.name}", kind, "bianhao")
+def kinds(name: str) -> tuple[Kind, ...]:
+    """Return what a file holds, by its name `<issuer>/<kind>.jsonl`."""
+    found = _NAME.fullmatch(name)
+    return tuple(kind for kind, file in _FILES.items() if found and found[1] == file)
+
+
+def read(path: Path, name: str, wanted: tuple[Kind, ...]) -> Iterator[NativeRecord | Broken]:
+    """Yield the records of a file."""
+    for kind in kinds(name):
+        if kind in wanted:
+            yield from read_lines(path, name, kind, "bianhao")
 
 
 def write(results: Results, folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ import pytest
 from adapters.runtime.command import find_adapter, list_adapters
 from adapters.runtime.model import PHASE_OF, Adapter, Broken, Kind, Mapped, NativeRecord, Phase
 from adapters.runtime.policy_file import load_policies
+from adapters.runtime.reading import read_folder
 from adapters.runtime.reasons import REASONS
 from adapters.runtime.results import ObligationRow, OutcomeRow, PositionRow, RedemptionRow, Results, VoucherRow
 from adapters.runtime.row import generic
@@ -62,7 +63,7 @@ def test_samples_hold_a_few_hundred_good_records_of_every_kind(adapter: Adapter)
 
 def test_each_phase_reads_its_own_kinds_only(adapter: Adapter) -> None:
     for phase in Phase:
-        kinds = {item.kind for item in adapter.read(adapter.samples, phase) if isinstance(item, NativeRecord)}
+        kinds = {item.kind for item in read_folder(adapter, adapter.samples, phase) if isinstance(item, NativeRecord)}
         assert kinds <= {kind for kind, of in PHASE_OF.items() if of is phase}
 
 
@@ -211,7 +212,7 @@ def test_no_results_make_empty_files_that_read(adapter: Adapter, tmp_path: Path)
 
 
 def test_an_empty_folder_has_no_records(adapter: Adapter, tmp_path: Path) -> None:
-    assert [item for phase in Phase for item in adapter.read(tmp_path, phase)] == []
+    assert [item for phase in Phase for item in read_folder(adapter, tmp_path, phase)] == []
 
 
 def test_the_readme_shows_the_mapping_as_it_is(adapter: Adapter) -> None:

@@ -12,6 +12,7 @@ from adapters.runtime.command import list_adapters
 from adapters.runtime.documents import WHOLE
 from adapters.runtime.model import Adapter, Broken, Kind, Mapped, NativeRecord, Phase
 from adapters.runtime.policy_file import load_policies
+from adapters.runtime.reading import read_folder
 
 HERE = Path(__file__).parent / "adapters"
 _BEGIN, _END = "<!-- mapping: made by tests/golden/render.py -->", "<!-- end of mapping -->"
@@ -22,7 +23,7 @@ def every(adapter: Adapter) -> Iterator[tuple[NativeRecord | None, Mapped | Brok
     """Yield every record of the samples with what it maps to."""
     for phase in Phase:
         if phase is not Phase.POLICIES:
-            for item in adapter.read(adapter.samples, phase):
+            for item in read_folder(adapter, adapter.samples, phase):
                 yield (None, item) if isinstance(item, Broken) else (item, adapter.map(item))
 
 

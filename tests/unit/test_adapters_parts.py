@@ -16,7 +16,7 @@ from adapters.jiangsu import mapping as jiangsu
 from adapters.runtime.codes import Codes, load_codes
 from adapters.runtime.documents import flatten, read_lines, read_page
 from adapters.runtime.identity import Plan, Sent, Step, plan, request_id
-from adapters.runtime.model import Broken, Kind, NativeRecord, Phase
+from adapters.runtime.model import Broken, Kind, NativeRecord
 from adapters.runtime.results import PositionRow, fold
 from adapters.runtime.row import Reject, Row, parse_money
 from adapters.runtime.sheets import record_of_cells
@@ -214,13 +214,13 @@ def test_rows_of_the_wrong_width() -> None:
 
 def test_a_jiangsu_file_without_a_header_that_reads_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "JS_FQ_20260210.csv").write_bytes(b"\xff\xff,\r\n" + "JS-FQ-1,券,码,1.00,申领\r\n".encode("gb18030"))
-    (found,) = jiangsu_files.read(tmp_path, Phase.GRANTS)
+    (found,) = jiangsu_files.read(tmp_path / "JS_FQ_20260210.csv", "JS_FQ_20260210.csv", (Kind.VOUCHER,))
     assert isinstance(found, Broken) and (found.line, found.reason_code) == ("1", "ENCODING")
 
 
 def test_a_file_that_is_no_workbook_is_one_broken_row(tmp_path: Path) -> None:
     (tmp_path / "a.xlsx").write_bytes(b"not a zip")
-    (found,) = anhui_files.read(tmp_path, Phase.GRANTS)
+    (found,) = anhui_files.read(tmp_path / "a.xlsx", "a.xlsx", (Kind.VOUCHER, Kind.RECOGNITION))
     assert isinstance(found, Broken) and (found.file, found.reason_code) == ("a.xlsx", "UNPARSEABLE")
 
 

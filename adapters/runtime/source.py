@@ -1,0 +1,91 @@
+"""The way to a province's own system: what comes from it lands whole on disk before anything is read; results go back the same way.
+
+A source knows the province's transport (HTTPS, SFTP, a dropped folder) and nothing of records. It is told when a delivery was taken, so
+that it can acknowledge or archive it at the province. Being told twice must do no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class SourceDown(Exception):
+    """The province's system cannot be reached, or answers that it cannot serve now. Nothing is lost: it is asked again later."""
+
+
+class SourceFault(Exception):
+    """The province's system answered with what cannot be used, or the source's settings are wrong. A person must act; the text says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Bytes that a province handed over, landed whole. The same name may come again with other bytes: that is another delivery."""
+
+    number: int
+    name: str
+    path: Path
+    digest: str
+
+
+class Landing(Protocol):
+    """Where deliveries land: durable, whole or not at all, each content of a name once. Safe to call from several threads."""
+
+    def part(self, name: str) -> Path:
+        """Return where the bytes of an unfinished delivery are gathered. What is there already was written before a restart."""
+        ...
+
+    def put(self, name: str, content: Path | Iterable[bytes], *, cursor: tuple[str, str] | None = None) -> Delivery | None:
+        """Land a delivery: flushed to disk, then named; return None if these bytes landed under this name before.
+
+        `content` is a file to move in (such as `part(name)`) or the bytes themselves. `cursor` (key, value) is kept in the same step.
+        Raises ValueError for a name that would leave the folder.
+        """
+        ...
+
+    def cursor(self, key: str) -> str:
+        """Return what was last kept under a key, or nothing."""
+        ...
+
+    def keep(self, key: str, value: str) -> None:
+        """Keep a cursor without a delivery."""
+        ...
+
+
+class Source(Protocol):
+    """A province's system, as the runtime sees it. One thread calls it at a time."""
+
+    def pull(self, landing: Landing) -> bool:
+        """Land what is new, at most a page or a file at a time; say whether there may be more at once. Raise SourceDown or SourceFault."""
+        ...
+
+    def backfill(self, landing: Landing, since: str, until: str) -> bool:
+        """Like `pull`, for history: the days from `since` to `until` (YYYY-MM-DD, both included), under a cursor of its own."""
+        ...
+
+    def taken(self, delivery: Delivery) -> None:
+        """Acknowledge or archive at the province: every record of the delivery is in the adapter's own memory. Raise SourceDown."""
+        ...
+
+    def push(self, files: Sequence[Path]) -> None:
+        """Hand result files to the province, whole or not at all; the same file again must do no harm. Raise SourceDown or SourceFault."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and listeners."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """What the operator wrote in the `source` section of the adapter's settings file, and what the runtime adds.
+
+    `given` holds the section as it was written: the province's own `connect` checks it and raises SourceFault naming the key at fault.
+    `work` is the adapter's folder, `landing` where a listener of the source (a webhook) may put deliveries at any time.
+    """
+
+    given: Mapping[str, object]
+    work: Path
+    landing: Landing
