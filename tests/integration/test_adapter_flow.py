@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from adapters.contract.hub import FakeHub
 from adapters.runtime.command import collect_all, find_adapter, list_adapters, quarantine_rows, run, run_all
 from adapters.runtime.commands import PUBLISH
 from adapters.runtime.kafka_in import KafkaIn
@@ -22,7 +23,6 @@ from adapters.runtime.topics import in_topic, out_topic
 from hub.messaging.topics import TopicPlan
 from tests.fixtures.kafka import Broker
 from tests.fixtures.messaging import make_topics, send
-from tests.golden.fake_hub import FakeHub
 
 DIVISIONS = ("310000", "320000", "330000", "340000")
 

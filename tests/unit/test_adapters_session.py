@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from google.protobuf.message import Message
 
+from adapters.contract.hub import FakeHub, request_of
 from adapters.runtime.command import find_adapter, list_adapters
 from adapters.runtime.commands import AUTHORIZE, CAPTURE, ISSUE, PUBLISH, REGISTER
 from adapters.runtime.model import Adapter, Kind, Phase
 from adapters.runtime.session import AdapterReport, Session
 from adapters.runtime.state import State
 from hub.domain.clock import SimulatedClock
-from tests.golden.fake_hub import FakeHub, request_of
 from yrd.clearing.v1 import clearing_pb2 as clearing
 from yrd.common.v1 import refusal_pb2 as refusal
 from yrd.events.v1 import events_pb2 as events
