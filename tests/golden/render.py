@@ -1,82 +1,25 @@
-"""What the golden files and the READMEs hold, made from the adapters. `python -m tests.golden.render` writes them; tests compare."""
+"""The golden files and the READMEs' mapping tables: `python -m tests.golden.render [province ...]` writes them; tests compare."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 
-from google.protobuf import text_format
-
-from adapters.runtime.command import list_adapters
-from adapters.runtime.documents import WHOLE
-from adapters.runtime.model import Adapter, Broken, Kind, Mapped, NativeRecord, Phase
-from adapters.runtime.policy_file import load_policies
-from adapters.runtime.reading import read_folder
+from adapters.runtime.registry import find_adapter, list_adapters
+from adapters.runtime.showing import every, golden, mapping_table, readme
 
 HERE = Path(__file__).parent / "adapters"
-_BEGIN, _END = "<!-- mapping: made by tests/golden/render.py -->", "<!-- end of mapping -->"
-_SHOWN = 2  # records of each kind that a golden file shows
 
 
-def every(adapter: Adapter) -> Iterator[tuple[NativeRecord | None, Mapped | Broken]]:
-    """Yield every record of the samples with what it maps to."""
-    for phase in Phase:
-        if phase is not Phase.POLICIES:
-            for item in read_folder(adapter, adapter.samples, phase):
-                yield (None, item) if isinstance(item, Broken) else (item, adapter.map(item))
-
-
-def golden(adapter: Adapter) -> str:
-    """Return the first records of each kind, native and mapped, then everything the mapping rejects."""
-    shown: dict[Kind, int] = {}
-    parts, rejected = [], []
-    for record, mapped in every(adapter):
-        if isinstance(mapped, Broken):
-            rejected.append(f"{mapped.file}:{mapped.line} {mapped.field} {mapped.reason_code} {mapped.value}".rstrip())
-        elif record is not None and shown.setdefault(record.kind, 0) < _SHOWN:
-            shown[record.kind] += 1
-            parts.append(_pair(record, mapped))
-    return "\n".join([*parts, "## rejected", *rejected, ""])
-
-
-def _pair(record: NativeRecord, mapped: Mapped) -> str:
-    native = "\n".join(f"  {name} = {value}" for name, value in record.fields.items())
-    refers = f"\n  refers to {mapped.refers_to}" if mapped.refers_to else ""
-    proto = text_format.MessageToString(mapped.request, as_utf8=True, indent=2)
-    return f"## {record.kind} {record.file}:{record.line}\n{native}\n-> {mapped.method} key {mapped.key}{refers}\n{proto}"
-
-
-def mapping_table(adapter: Adapter) -> str:
-    """Return the mapping as Markdown: every native field, where it goes or why it does not."""
-    lines = []
-    for kind in adapter.mapped:
-        lines += [f"### {kind}", "", "| native field | goes to |", "|---|---|"]
-        lines += [f"| `{name}` | {target} |" for name, target in adapter.mapped[kind].items()]
-        lines += [f"| `{name}` | *dropped:* {reason} |" for name, reason in adapter.dropped.get(kind, {}).items()]
-        lines.append("")
-    lines += ["### Policy figures without a source", ""]
-    for entry in load_policies(adapter.policy_file):
-        lines.append(f"- {entry.policy.issuer} `{entry.policy.version}` ({entry.source}): {', '.join(entry.assumed)}")
-    return "\n".join([*lines, ""])
-
-
-def readme(adapter: Adapter) -> str:
-    """Return the README with its mapping section as it should be."""
-    text = (adapter.folder / "README.md").read_text(encoding="utf-8")
-    made = f"{_BEGIN}\n\n{mapping_table(adapter)}\n{_END}"
-    return re.sub(re.escape(_BEGIN) + ".*?" + re.escape(_END), lambda _: made, text, flags=re.DOTALL)
-
-
-def main() -> None:
-    """Write golden files and READMEs."""
+def main(names: list[str]) -> None:
+    """Write golden files and READMEs, of the provinces named or of all."""
     HERE.mkdir(exist_ok=True)
-    for adapter in list_adapters():
+    for adapter in [find_adapter(name) for name in names] or list_adapters():
         (HERE / f"{adapter.name}.txt").write_text(golden(adapter), encoding="utf-8")
         (adapter.folder / "README.md").write_text(readme(adapter), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
 
-__all__ = ["HERE", "WHOLE", "every", "golden", "mapping_table", "readme"]
+__all__ = ["HERE", "every", "golden", "mapping_table", "readme"]
