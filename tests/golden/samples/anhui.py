@@ -37,17 +37,22 @@ CITIES = {"340100": "hefei", "340200": "wuhu"}
 
 
 def files(world: World) -> dict[str, bytes]:
-    return {f"{code}-{name}-2026.xlsx": _book(_sheets(world, code), PLACES[code]) for code, name in CITIES.items()}
+    found = {}
+    for code, name in CITIES.items():
+        sheets = rows(world, code)
+        (_break_hefei if code == "340100" else _break_wuhu)(sheets)
+        found[f"{code}-{name}-2026.xlsx"] = _book(sheets, PLACES[code])
+    return found
 
 
 def yuan(fen: int) -> int | Decimal:
     return fen // 100 if fen % 100 == 0 else Decimal(fen) / 100
 
 
-def _sheets(world: World, city: str) -> dict[str, list[Cells]]:
-    """Return a city's rows; labs and their orders go with the city that keeps them, in turn."""
+def rows(world: World, city: str) -> dict[str, list[Cells]]:
+    """Return a city's good rows by sheet; labs and their orders go with the city that keeps them, in turn."""
     mine = {lab.uscc for at, lab in enumerate(world.labs["340000"]) if (at % 2 == 0) == (city == "340100")}
-    sheets = {
+    return {
         "企业": [_firm(f) for f in world.firms["340000"] if f.town == city],
         "机构": [_lab(lab) for lab in world.labs["340000"] if lab.uscc in mine],
         "互认": [_recognition(r) for r in world.recognitions["340000"] if r.issuer == city],
@@ -55,8 +60,6 @@ def _sheets(world: World, city: str) -> dict[str, list[Cells]]:
         "服务订单": [_order(o) for o in world.orders["340000"] if o.lab in mine],
         "兑付申请": [_claim(c) for c in world.claims["340000"] if c.order.lab in mine],
     }
-    (_break_hefei if city == "340100" else _break_wuhu)(sheets)
-    return sheets
 
 
 def _firm(f: Firm) -> Cells:

@@ -32,7 +32,14 @@ def eight(day: date | None) -> str:
 
 
 def files(world: World) -> dict[str, bytes]:
-    sheets = {
+    lines = {name: _lines(found) for name, found in rows(world).items()}
+    _break(lines)
+    return {f"JS_{name}_{DATE}.csv": b"".join(found) for name, found in lines.items()}
+
+
+def rows(world: World) -> dict[str, list[Cells]]:
+    """Return the good rows by the file's kind."""
+    return {
         "QY": _firms(world),
         "JG": _labs(world),
         "HR": [
@@ -53,9 +60,6 @@ def files(world: World) -> dict[str, bytes]:
         "DD": _orders(world),
         "DF": _claims(world),
     }
-    lines = {name: _lines(rows) for name, rows in sheets.items()}
-    _break(lines)
-    return {f"JS_{name}_{DATE}.csv": b"".join(found) for name, found in lines.items()}
 
 
 def _firms(world: World) -> list[Cells]:

@@ -44,7 +44,17 @@ def iso(day: date | None) -> str | None:
 
 
 def files(world: World) -> dict[str, bytes]:
-    rows = {
+    broken = rows(world)
+    _break(broken)
+    found = {name: text.encode() for resource, items in broken.items() for name, text in _pages(resource, items)}
+    # A page whose transfer was cut off.
+    found["vouchers-9.json"] = found["vouchers-1.json"][:700]
+    return found
+
+
+def rows(world: World) -> dict[str, list[Any]]:
+    """Return the good items by resource."""
+    return {
         "enterprises": _enterprises(world),
         "providers": _providers(world),
         "recognitions": [
@@ -65,11 +75,6 @@ def files(world: World) -> dict[str, bytes]:
         "authorizations": _authorizations(world),
         "redemptions": _redemptions(world),
     }
-    _break(rows)
-    found = {name: text.encode() for resource, items in rows.items() for name, text in _pages(resource, items)}
-    # A page whose transfer was cut off.
-    found["vouchers-9.json"] = found["vouchers-1.json"][:700]
-    return found
 
 
 def _enterprises(world: World) -> list[Cells]:

@@ -29,18 +29,24 @@ def slashed(day: date | None) -> str:
 
 
 def files(world: World) -> dict[str, bytes]:
-    rows: dict[str, list[Any]] = {}
+    found = rows(world)
+    _break(found)
+    return {f"{name}.jsonl": b"".join(_line(row) for row in each) for name, each in found.items()}
+
+
+def rows(world: World) -> dict[str, list[Any]]:
+    """Return the good rows by file, without the ending."""
+    found: dict[str, list[Any]] = {}
     for f in world.firms["330000"]:
-        rows.setdefault(f"{FOLDERS.get(f.town, '330000')}/qiye", []).append(_firm(f))
-    rows["330000/jigou"] = [_lab(lab) for lab in world.labs["330000"]]
+        found.setdefault(f"{FOLDERS.get(f.town, '330000')}/qiye", []).append(_firm(f))
+    found["330000/jigou"] = [_lab(lab) for lab in world.labs["330000"]]
     for r in world.recognitions["330000"]:
-        rows.setdefault(f"{r.issuer}/huren", []).append(_recognition(r))
+        found.setdefault(f"{r.issuer}/huren", []).append(_recognition(r))
     for i in world.issues["330000"]:
-        rows.setdefault(f"{i.issuer}/faquan", []).append(_issue(i))
-    rows["330000/shouquan"] = [_order(o) for o in world.orders["330000"]]
-    rows["330000/duifu"] = [_claim(c) for c in world.claims["330000"]]
-    _break(rows)
-    return {f"{name}.jsonl": b"".join(_line(row) for row in found) for name, found in rows.items()}
+        found.setdefault(f"{i.issuer}/faquan", []).append(_issue(i))
+    found["330000/shouquan"] = [_order(o) for o in world.orders["330000"]]
+    found["330000/duifu"] = [_claim(c) for c in world.claims["330000"]]
+    return found
 
 
 def _firm(f: Firm) -> Cells:
