@@ -48,9 +48,12 @@ def record_of(item: object, file: str, line: str, kind: Kind, id_field: str) -> 
     return NativeRecord(file, line, kind, native_id.strip(), dict(flatten(item)), id_field)
 
 
-def read_lines(path: Path, file: str, kind: Kind, id_field: str) -> Iterator[NativeRecord | Broken]:
-    """Yield the records of a JSON Lines file in UTF-8; an empty line is passed over, a bad one is unusable."""
-    for number, raw in enumerate(path.read_bytes().split(b"\n"), start=1):
+def read_lines(path: Path, file: str, kind: Kind, id_field: str, first: int = 1) -> Iterator[NativeRecord | Broken]:
+    """Yield the records of a JSON Lines file in UTF-8; an empty line is passed over, a bad one is unusable.
+
+    `first` is the number under which people know the first line, where what landed is a part of the province's file.
+    """
+    for number, raw in enumerate(path.read_bytes().split(b"\n"), start=first):
         if not raw.strip():
             continue
         try:

@@ -7,13 +7,22 @@ that it can acknowledge or archive it at the province. Being told twice must do 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from hub.domain.clock import Clock, SystemClock
+
 
 class SourceDown(Exception):
-    """The province's system cannot be reached, or answers that it cannot serve now. Nothing is lost: it is asked again later."""
+    """The province's system cannot be reached, or answers that it cannot serve now. Nothing is lost: it is asked again later.
+
+    `wait_seconds` is how long the province's system asked to be left alone; 0 where it did not say.
+    """
+
+    def __init__(self, message: str, wait_seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
 
 
 class SourceFault(Exception):
@@ -89,3 +98,4 @@ class SourceSettings:
     given: Mapping[str, object]
     work: Path
     landing: Landing
+    clock: Clock = field(default_factory=SystemClock)
