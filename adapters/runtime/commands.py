@@ -20,6 +20,14 @@ RECOGNIZE = "yrd.registry.v1.RegistryService.RecognizeProvider"
 ISSUE = "yrd.voucher.v1.VoucherService.IssueVouchers"
 AUTHORIZE = "yrd.clearing.v1.ClearingService.Authorize"
 CAPTURE = "yrd.clearing.v1.ClearingService.Capture"
+REMOVE = "yrd.registry.v1.RegistryService.RemoveProvider"
+REVOKE = "yrd.registry.v1.RegistryService.RevokeRecognition"
+CANCEL = "yrd.voucher.v1.VoucherService.CancelVoucher"
+VOID = "yrd.clearing.v1.ClearingService.Void"
+REFUND = "yrd.clearing.v1.ClearingService.Refund"
+
+WITHDRAWN = "省级平台撤销或更正该记录 (withdrawn or corrected by the province's platform)"
+"""What the hub is told as the reason of a removal or cancellation: the native reason is the province's own business."""
 
 
 def category(name: str) -> types.Category.ValueType:
@@ -124,3 +132,29 @@ def capture(
     """Return the command that captures; `authorization` is the native id under which the order was sent, read from the field named."""
     request = clearing.CaptureRequest(lines=lines, invoice_no=invoice_no, delivered_on=delivered_on, evidence=documents)
     return Mapped(CAPTURE, request, enterprise, native_id, refers_to=authorization, refers_field=authorization_field)
+
+
+def remove(native_id: str, provider: str) -> Mapped:
+    """Return the command that takes a provider out of the pool from today on."""
+    return Mapped(REMOVE, registry.RemoveProviderRequest(provider=provider, reason=WITHDRAWN), provider, native_id)
+
+
+def revoke(native_id: str, issuer: str, provider: str) -> Mapped:
+    """Return the command that ends every recognition of a provider by an issuer today (rules.md C4)."""
+    return Mapped(REVOKE, registry.RevokeRecognitionRequest(issuer=issuer, provider=provider), provider, native_id)
+
+
+def cancel(native_id: str, *, issuer: str, enterprise: str, voucher_no: str) -> Mapped:
+    """Return the command that cancels a note: what is free on it goes back to the issuer, what is used stays."""
+    request = voucher.CancelVoucherRequest(issuer=issuer, voucher_no=voucher_no, enterprise=enterprise, reason=WITHDRAWN)
+    return Mapped(CANCEL, request, enterprise, native_id)
+
+
+def void(native_id: str, enterprise: str, redemption_id: str) -> Mapped:
+    """Return the command that gives up an authorization before its capture (rules.md C6)."""
+    return Mapped(VOID, clearing.VoidRequest(redemption_id=redemption_id), enterprise, native_id)
+
+
+def refund(native_id: str, enterprise: str, redemption_id: str, *, line_no: int, fee_fen: int) -> Mapped:
+    """Return the command that gives back `fee_fen` of the fee of a final line, counted from 0 (rules.md C7)."""
+    return Mapped(REFUND, clearing.RefundRequest(redemption_id=redemption_id, line=line_no, fee_fen=fee_fen), enterprise, native_id)
