@@ -40,6 +40,7 @@ class FakeHub:
     _out: list[Incoming] = field(default_factory=list)
 
     def send(self, command: Outgoing) -> None:
+        """Take a command: decide it the first time, answer it every time."""
         self.received.append(command)
         request = request_of(command)
         request_id = str(getattr(request, "request_id"))  # noqa: B009 - the message type is known at run time only
