@@ -11,11 +11,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection, errors
+from psycopg import errors
 
 from hub.application.batch import Keys, RequestKey, WorkingSet
 from hub.application.commands import LedgerCommand, Submission, run_once
@@ -29,6 +28,7 @@ from hub.ledger.connection import connect
 from hub.ledger.loading import load
 from hub.ledger.noteids import NoteIds
 from hub.ledger.reference import Reference
+from hub.ledger.trip import LedgerConnection
 from hub.ledger.wallets import WalletCache
 from hub.ledger.writing import write
 
@@ -104,7 +104,7 @@ class GroupCommitter:
         self._reference = Reference()
         self._wallets = WalletCache()
         self._note_ids = NoteIds()
-        self._connection: AsyncConnection[Any] | None = None
+        self._connection: LedgerConnection | None = None
         self.on_batch: Callable[[int], None] = lambda _size: None
 
     @property
@@ -222,7 +222,7 @@ class GroupCommitter:
                 await self._drop_connection()
         raise psycopg.OperationalError(f"gave up after {ATTEMPTS_MAX} attempts")
 
-    async def _once(self, connection: AsyncConnection[Any], batch: list[_Item]) -> list[Outcome]:
+    async def _once(self, connection: LedgerConnection, batch: list[_Item]) -> list[Outcome]:
         failpoint("committer.before_lock")
         await self._note_ids.refill(connection)
         keys = Keys()
@@ -240,7 +240,7 @@ class GroupCommitter:
         failpoint("committer.after_commit_before_reply")
         return outcomes
 
-    async def _connected(self) -> AsyncConnection[Any]:
+    async def _connected(self) -> LedgerConnection:
         for attempt in range(RECONNECT_ATTEMPTS_MAX):
             if self._connection is not None and not self._connection.closed:
                 return self._connection

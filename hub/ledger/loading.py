@@ -10,16 +10,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from psycopg import AsyncConnection, AsyncCursor
-
 from hub.application.batch import Application, Keys, RequestKey, StoredOutcome, WorkingSet
-from hub.codec.outcome import Outcome
+from hub.codec.outcome import recorded
 from hub.domain.clock import local_date
 from hub.domain.model import InvoiceUse, OrderKey, OrderState, Wallet, WalletKey, in_order
 from hub.ledger import rows
 from hub.ledger.arrays import ints, texts
-from hub.ledger.connection import round_trip
 from hub.ledger.reference import Reference, Wanted
+from hub.ledger.trip import LedgerConnection, Rows, Take, Trip, Value, round_trip
 from hub.ledger.wallets import WalletCache
 
 WINDOW_LOCK = 7_310
@@ -27,10 +25,8 @@ WINDOW_LOCK = 7_310
 
 _LOCK = "/*lock*/"
 
-_Cursor = AsyncCursor[tuple[Any, ...]]
-
 _OUTCOMES = """
-SELECT participant_id, request_id::text, digest, status, body FROM idempotency
+SELECT participant_id, request_id::text, digest, status, body, at FROM idempotency
 WHERE (participant_id, request_id) IN (SELECT * FROM unnest(%s::text[], %s::uuid[]))"""
 
 _WINDOWS_LOCK = f"""
@@ -95,7 +91,7 @@ WHERE application_id = ANY(%(applications)s::uuid[]) ORDER BY application_id /*l
 
 
 async def load(
-    connection: AsyncConnection[Any],
+    connection: LedgerConnection,
     keys: Keys,
     requests: Collection[RequestKey],
     reference: Reference,
@@ -112,22 +108,15 @@ async def load(
     `lock=False` only reads: what a quote rests on may have changed by the time it is read.
     """
     ws = WorkingSet(now=now, next_note_id=next_note_id)
-    loader = _Loader(connection, keys, ws, wallets or WalletCache(), locking="FOR UPDATE" if lock else "")
+    loader = _Loader(keys, ws, wallets or WalletCache(), locking="FOR UPDATE" if lock else "")
     wanted = Wanted(keys)
-    async with round_trip(connection):
-        await loader.outcomes(requests)
-        await loader.windows()
-        await loader.wallets()
-        await loader.orders()
-        await loader.invoices()
-        await loader.redemptions()
-        await loader.applications()
-        await loader.notes()
+    async with round_trip(connection) as trip:
+        loader.ask(trip, requests)
         # After the locks: what is decided is not older than anything they waited for.
-        known = await reference.ask(connection, wanted, local_date(now))
-    await known()
-    await loader.finish()
-    await loader.read_anew()
+        reference.ask(trip, wanted, local_date(now))
+    if loader.stale:
+        async with round_trip(connection) as trip:
+            loader.read_anew(trip)
     wanted.add((row[2] for row in loader.redemption_rows), (row[3] for row in loader.redemption_rows))
     wanted.add((item.wallet.enterprise for item in ws.applications.values()), ())
     await reference.complete(connection, wanted, ws)
@@ -137,14 +126,10 @@ async def load(
     return ws
 
 
-_Take = Callable[[list[tuple[Any, ...]]], None]
-
-
 class _Loader:
-    """Queues the statements of one round trip; `finish` turns their answers into the working set, in the order they were queued."""
+    """Asks the statements of one round trip and turns their answers into the working set, in the order they were asked."""
 
-    def __init__(self, connection: AsyncConnection[Any], keys: Keys, ws: WorkingSet, cache: WalletCache, locking: str) -> None:
-        self._connection = connection
+    def __init__(self, keys: Keys, ws: WorkingSet, cache: WalletCache, locking: str) -> None:
         self._locking = locking
         self._keys = keys
         self._ws = ws
@@ -152,11 +137,10 @@ class _Loader:
         self._cached = {key: kept for key in self._named if (kept := cache.take(key)) is not None}
         self._cache = cache
         self._reads_named = len(self._cached) < len(self._named)
-        self._stale = False
-        self._answers: list[tuple[_Cursor, _Take]] = []
+        self._changed = False
         self._held: set[int] = set()
         self.redemption_rows: list[tuple[Any, ...]] = []
-        self._values: dict[str, object] = {
+        self._values: dict[str, Value] = {
             "issuers": texts(key.issuer for key in self._named),
             "enterprises": texts(key.enterprise for key in self._named),
             "versions": ints(self._cached[key][0] if key in self._cached else -1 for key in self._named),
@@ -164,14 +148,24 @@ class _Loader:
             "applications": texts(sorted(keys.applications)),
         }
 
-    async def _send(self, statement: str, params: Sequence[object] | Mapping[str, object], take: _Take) -> None:
-        cursor = await self._connection.execute(statement.replace(_LOCK, self._locking), params)
-        self._answers.append((cursor, take))
+    def ask(self, trip: Trip, requests: Collection[RequestKey]) -> None:
+        """Ask for all that the keys name, locks first and in their order."""
+        self._outcomes(trip, requests)
+        self._windows(trip)
+        self._wallets(trip)
+        self._orders(trip)
+        self._invoices(trip)
+        self._redemptions(trip)
+        self._applications(trip)
+        self._notes(trip)
 
-    async def finish(self) -> None:
-        """Take in all answers."""
-        for cursor, take in self._answers:
-            take(await cursor.fetchall())
+    @property
+    def stale(self) -> bool:
+        """Whether all wallets named were in memory, but not as they are stored: another process changed some."""
+        return self._changed and not self._reads_named
+
+    def _ask(self, trip: Trip, statement: str, params: Sequence[Value] | Mapping[str, Value], take: Take | None) -> None:
+        trip.ask(statement.replace(_LOCK, self._locking), params, take)
 
     def _touched(self, *, unknown: bool) -> str:
         """SQL of the wallets that the batch touches; `unknown` leaves out those that are in memory as they are stored."""
@@ -186,28 +180,28 @@ class _Loader:
             parts.append(_OF_APPLICATIONS)
         return " UNION ".join(parts)
 
-    async def outcomes(self, requests: Collection[RequestKey]) -> None:
-        def take(found: list[tuple[Any, ...]]) -> None:
-            for participant, request_id, digest, status, body in found:
-                self._ws.outcomes[RequestKey(participant, request_id)] = StoredOutcome(digest, Outcome(status, body))
+    def _outcomes(self, trip: Trip, requests: Collection[RequestKey]) -> None:
+        def take(found: Rows) -> None:
+            for participant, request_id, digest, *answer in found:
+                self._ws.outcomes[RequestKey(participant, request_id)] = StoredOutcome(digest, recorded(*answer))
 
         if requests:
             params = (texts(key.participant_id for key in requests), texts(key.request_id for key in requests))
-            await self._send(_OUTCOMES, params, take)
+            self._ask(trip, _OUTCOMES, params, take)
 
-    async def windows(self) -> None:
+    def _windows(self, trip: Trip) -> None:
         if not self._keys.clears:
             return
         ids = (self._values["redemptions"],)
-        await self._send(_WINDOWS_LOCK, ids, _nothing)
-        await self._send(_WINDOWS, ids, self._ws.windows.update)
+        self._ask(trip, _WINDOWS_LOCK, ids, None)
+        self._ask(trip, _WINDOWS, ids, self._ws.windows.update)
 
-    async def wallets(self) -> None:
+    def _wallets(self, trip: Trip) -> None:
         touched = self._touched(unknown=False)
         if touched:
-            await self._send(_WALLETS.format(wallets=touched), self._values, self._take_wallets)
+            self._ask(trip, _WALLETS.format(wallets=touched), self._values, self._take_wallets)
 
-    def _take_wallets(self, found: list[tuple[Any, ...]]) -> None:
+    def _take_wallets(self, found: Rows) -> None:
         """A wallet that is in memory as it is stored is that one; any other starts empty."""
         ws = self._ws
         for issuer, enterprise, last_expiry, version in found:
@@ -219,9 +213,9 @@ class _Loader:
             self._held.update([note.note_id for note in wallet.notes])
             if known or key in self._keys.wallets:
                 ws.whole.add(key)
-                self._stale = self._stale or not known
+                self._changed = self._changed or not known
 
-    async def orders(self) -> None:
+    def _orders(self, trip: Trip) -> None:
         orders = sorted(self._keys.orders)
         parts = [_ORDERS_NAMED] if orders else []
         if self._keys.redemptions:
@@ -234,25 +228,25 @@ class _Loader:
             "redemptions": self._values["redemptions"],
         }
 
-        def take(found: list[tuple[Any, ...]]) -> None:
+        def take(found: Rows) -> None:
             for provider, order_no, enterprise, lines, committed in found:
                 key = OrderKey(provider, order_no)
                 self._ws.orders[key] = OrderState(key, enterprise, rows.lines_in(lines), committed)
 
-        await self._send(_ORDERS.format(orders=" UNION ".join(parts)), params, take)
+        self._ask(trip, _ORDERS.format(orders=" UNION ".join(parts)), params, take)
 
-    async def invoices(self) -> None:
+    def _invoices(self, trip: Trip) -> None:
         captures = sorted(self._keys.captures)
         if not captures:
             return
         params = (texts(item[0] for item in captures), texts(item[1] for item in captures))
         orders: dict[tuple[str, str], str] = {}
 
-        def take(found: list[tuple[Any, ...]]) -> None:
+        def take(found: Rows) -> None:
             orders.update({(provider, number): order_no for provider, number, order_no in found})
             self._ws.known_invoices = set(orders)
 
-        def take_uses(found: list[tuple[Any, ...]]) -> None:
+        def take_uses(found: Rows) -> None:
             for provider, number, issuer, redemption_id in found:
                 key = (provider, number)
                 # Made by another process between the two statements: not locked, so not there yet. Writing it meets the other's row.
@@ -260,22 +254,22 @@ class _Loader:
                     use = InvoiceUse(issuer, redemption_id, orders[key])
                     self._ws.invoices[key] = (*self._ws.invoices.get(key, ()), use)
 
-        await self._send(_INVOICES, params, take)
-        await self._send(_INVOICE_USES, params, take_uses)
+        self._ask(trip, _INVOICES, params, take)
+        self._ask(trip, _INVOICE_USES, params, take_uses)
 
-    async def redemptions(self) -> None:
+    def _redemptions(self, trip: Trip) -> None:
         if self._keys.redemptions:
-            await self._send(_REDEMPTIONS, self._values, self.redemption_rows.extend)
+            self._ask(trip, _REDEMPTIONS, self._values, self.redemption_rows.extend)
 
-    async def applications(self) -> None:
-        def take(found: list[tuple[Any, ...]]) -> None:
+    def _applications(self, trip: Trip) -> None:
+        def take(found: Rows) -> None:
             for identifier, issuer, enterprise, *rest in found:
                 self._ws.applications[identifier] = Application(identifier, WalletKey(issuer, enterprise), *rest)
 
         if self._keys.applications:
-            await self._send(_APPLICATIONS, self._values, take)
+            self._ask(trip, _APPLICATIONS, self._values, take)
 
-    async def notes(self) -> None:
+    def _notes(self, trip: Trip) -> None:
         """Notes and quotas, read under the locks above: of the wallets named, all notes that may be drawn; of a redemption, its own.
 
         A wallet made by another process since the lock was asked for is not locked, so not there yet for this batch: an issue to it meets
@@ -283,27 +277,22 @@ class _Loader:
         """
         touched = self._touched(unknown=True)
         if self._reads_named:
-            await self._send(_NOTES.format(wallets=_UNKNOWN), self._values, self._take_notes)
+            self._ask(trip, _NOTES.format(wallets=_UNKNOWN), self._values, self._take_notes)
         if self._keys.redemptions:
-            await self._send(_DRAWN, self._values, self._take_notes)
+            self._ask(trip, _DRAWN, self._values, self._take_notes)
         if self._keys.numbers:
             numbers = sorted(self._keys.numbers)
             params = (texts(issuer for issuer, _ in numbers), texts(number for _, number in numbers))
-            await self._send(_NUMBERED, params, self._take_numbered)
+            self._ask(trip, _NUMBERED, params, self._take_numbered)
         if touched:
-            await self._send(_QUOTAS.format(wallets=touched), self._values, self._take_quotas)
+            self._ask(trip, _QUOTAS.format(wallets=touched), self._values, self._take_quotas)
 
-    async def read_anew(self) -> None:
-        """Read the wallets that were in memory, all of them, but not as they are stored: another process changed them."""
-        if not self._stale or self._reads_named:
-            return
-        self._answers.clear()
-        async with round_trip(self._connection):
-            await self._send(_NOTES.format(wallets=_UNKNOWN), self._values, self._take_notes)
-            await self._send(_QUOTAS.format(wallets=_UNKNOWN), self._values, self._take_quotas)
-        await self.finish()
+    def read_anew(self, trip: Trip) -> None:
+        """Ask for the wallets that were in memory but not as they are stored."""
+        self._ask(trip, _NOTES.format(wallets=_UNKNOWN), self._values, self._take_notes)
+        self._ask(trip, _QUOTAS.format(wallets=_UNKNOWN), self._values, self._take_quotas)
 
-    def _take_notes(self, found: list[tuple[Any, ...]]) -> None:
+    def _take_notes(self, found: Rows) -> None:
         added: dict[WalletKey, Wallet] = {}
         for row in found:
             note = rows.note(row)
@@ -315,16 +304,12 @@ class _Loader:
         for wallet in added.values():
             wallet.notes.sort(key=in_order)
 
-    def _take_numbered(self, found: list[tuple[Any, ...]]) -> None:
+    def _take_numbered(self, found: Rows) -> None:
         self._ws.taken_numbers = {(row[1], row[3]) for row in found}
         self._take_notes(found)
 
-    def _take_quotas(self, found: list[tuple[Any, ...]]) -> None:
+    def _take_quotas(self, found: Rows) -> None:
         for issuer, enterprise, year, used, issued in found:
             wallet = self._ws.wallets.get(WalletKey(issuer, enterprise))
             if wallet is not None:
                 wallet.quota_used[year], wallet.issued[year] = used, issued
-
-
-def _nothing(_found: list[tuple[Any, ...]]) -> None:
-    return None

@@ -15,6 +15,7 @@ from hub.domain.authorize import Authorize
 from hub.domain.clock import Clock
 from hub.ledger.loading import load
 from hub.ledger.reference import Reference
+from hub.ledger.trip import LedgerConnection
 
 
 class SnapshotReader:
@@ -23,7 +24,9 @@ class SnapshotReader:
     def __init__(self, database_url: str, clock: Clock, *, connections_max: int = 4) -> None:
         self._clock = clock
         self._reference = Reference()
-        self._pool = AsyncConnectionPool(database_url, min_size=1, max_size=connections_max, open=False, configure=_configure)
+        self._pool = AsyncConnectionPool(
+            database_url, connection_class=LedgerConnection, min_size=1, max_size=connections_max, open=False, configure=_configure
+        )
 
     async def open(self) -> None:
         """Open the pool."""

@@ -6,19 +6,17 @@ the versions after it has its locks: what it decides on is never older than a co
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeVar
-
-from psycopg import AsyncConnection
 
 from hub.application.batch import Keys, WorkingSet
 from hub.domain.model import Agreement, ClassRule, Enterprise, Provider, Recognition
 from hub.domain.policy import Policy
 from hub.ledger import rows
 from hub.ledger.arrays import texts
-from hub.ledger.connection import round_trip
 from hub.ledger.policies import decode_stored
+from hub.ledger.trip import LedgerConnection, Rows, Trip, round_trip
 
 ENTRIES_MAX = 50_000
 """How many entries of a kind are kept; beyond, the kind is read anew as it is needed."""
@@ -53,7 +51,6 @@ _CLASS_RULES = f"SELECT issuer, {rows.CLASS_RULE_COLUMNS} FROM registry.class_re
 
 Pair = tuple[str, str]
 Key = TypeVar("Key", str, Pair)
-_Fetched = Callable[[], Awaitable[None]]
 
 
 class Wanted:
@@ -82,29 +79,26 @@ class Reference:
         self._pairs: dict[Pair, tuple[tuple[Recognition, ...], tuple[Agreement, ...]]] = {}
         self._class_rules: dict[str, tuple[ClassRule, ...]] | None = None
 
-    async def ask(self, connection: AsyncConnection[Any], wanted: Wanted, today: date) -> _Fetched:
-        """Queue the question for the versions, and for what is not known here; the result takes in the answers."""
+    def ask(self, trip: Trip, wanted: Wanted, today: date) -> None:
+        """Ask for the versions, and for what is not known here."""
         if today != self._day:
             # Standing and sanctions are read as of a day.
             self._forget(("enterprise", "pool"))
             self._day = today
-        cursor = await connection.execute(_VERSIONS)
-        fetched = await self._fetch(connection, wanted)
+        # Taken in first: what was fetched beside them is kept under the versions it was read with.
+        trip.ask(_VERSIONS, (), self._take_versions)
+        self._fetch(trip, wanted)
 
-        async def take() -> None:
-            versions = dict(await cursor.fetchall())
-            self._forget([kind for kind, version in versions.items() if self._versions.get(kind) != version])
-            self._versions = versions
-            await fetched()
+    def _take_versions(self, found: Rows) -> None:
+        versions: dict[str, int] = dict(found)
+        self._forget([kind for kind, version in versions.items() if self._versions.get(kind) != version])
+        self._versions = versions
 
-        return take
-
-    async def complete(self, connection: AsyncConnection[Any], wanted: Wanted, ws: WorkingSet) -> None:
+    async def complete(self, connection: LedgerConnection, wanted: Wanted, ws: WorkingSet) -> None:
         """Give `ws` what is wanted, reading first what is still unknown: data met for the first time, or changed since it was read."""
         while not self._knows(wanted):
-            async with round_trip(connection):
-                fetched = await self._fetch(connection, wanted)
-            await fetched()
+            async with round_trip(connection) as trip:
+                self._fetch(trip, wanted)
         assert self._policies is not None and self._class_rules is not None
         ws.policies = self._policies
         ws.enterprises = _present(self._enterprises, wanted.enterprises)
@@ -131,91 +125,61 @@ class Reference:
             elif kind == "pool":
                 self._providers, self._pairs, self._class_rules = {}, {}, None
 
-    async def _fetch(self, connection: AsyncConnection[Any], wanted: Wanted) -> _Fetched:
-        """Queue the reads of what is unknown; the result takes in the answers."""
+    def _fetch(self, trip: Trip, wanted: Wanted) -> None:
+        """Ask for what is unknown."""
         self._bound()
-        steps = [
-            await self._fetch_policies(connection),
-            await self._fetch_enterprises(connection, _unknown(wanted.enterprises, self._enterprises)),
-            await self._fetch_providers(connection, _unknown(wanted.providers, self._providers)),
-            await self._fetch_pairs(connection, _unknown(wanted.pairs, self._pairs)),
-            await self._fetch_class_rules(connection),
-        ]
-
-        async def take() -> None:
-            for step in steps:
-                if step is not None:
-                    await step()
-
-        return take
+        if self._policies is None:
+            trip.ask(_POLICIES, (), self._take_policies)
+        self._fetch_parties(trip, _unknown(wanted.enterprises, self._enterprises), _unknown(wanted.providers, self._providers))
+        self._fetch_pairs(trip, _unknown(wanted.pairs, self._pairs))
+        if self._class_rules is None:
+            trip.ask(_CLASS_RULES, (), self._take_class_rules)
 
     def _bound(self) -> None:
         for kept in (self._enterprises, self._providers, self._pairs):
             if len(kept) > ENTRIES_MAX:
                 kept.clear()
 
-    async def _fetch_policies(self, connection: AsyncConnection[Any]) -> _Fetched | None:
-        if self._policies is not None:
-            return None
-        cursor = await connection.execute(_POLICIES)
+    def _take_policies(self, found: Rows) -> None:
+        self._policies = {policy_id: decode_stored(policy_id, body) for policy_id, body in found}
 
-        async def take() -> None:
-            self._policies = {policy_id: decode_stored(policy_id, body) for policy_id, body in await cursor.fetchall()}
+    def _take_class_rules(self, found: Rows) -> None:
+        rules: dict[str, tuple[ClassRule, ...]] = {}
+        for issuer, *rest in found:
+            rules[issuer] = (*rules.get(issuer, ()), rows.class_rule(rest))
+        self._class_rules = rules
 
-        return take
+    def _fetch_parties(self, trip: Trip, enterprises: Sequence[str], providers: Sequence[str]) -> None:
+        def take_enterprises(found: Rows) -> None:
+            self._enterprises.update(dict.fromkeys(enterprises))
+            self._enterprises.update((row[0], rows.enterprise(row)) for row in found)
 
-    async def _fetch_enterprises(self, connection: AsyncConnection[Any], unknown: Sequence[str]) -> _Fetched | None:
-        if not unknown:
-            return None
-        cursor = await connection.execute(_ENTERPRISES, {"uscc": texts(unknown), "today": self._day})
+        def take_providers(found: Rows) -> None:
+            self._providers.update(dict.fromkeys(providers))
+            self._providers.update((row[0], rows.provider(row)) for row in found)
 
-        async def take() -> None:
-            self._enterprises.update(dict.fromkeys(unknown))
-            self._enterprises.update((row[0], rows.enterprise(row)) for row in await cursor.fetchall())
+        if enterprises:
+            trip.ask(_ENTERPRISES, {"uscc": texts(enterprises), "today": self._day}, take_enterprises)
+        if providers:
+            trip.ask(_PROVIDERS, {"uscc": texts(providers), "today": self._day}, take_providers)
 
-        return take
+    def _fetch_pairs(self, trip: Trip, unknown: Sequence[Pair]) -> None:
+        signed: dict[Pair, tuple[Agreement, ...]] = {}
 
-    async def _fetch_providers(self, connection: AsyncConnection[Any], unknown: Sequence[str]) -> _Fetched | None:
-        if not unknown:
-            return None
-        cursor = await connection.execute(_PROVIDERS, {"uscc": texts(unknown), "today": self._day})
-
-        async def take() -> None:
-            self._providers.update(dict.fromkeys(unknown))
-            self._providers.update((row[0], rows.provider(row)) for row in await cursor.fetchall())
-
-        return take
-
-    async def _fetch_pairs(self, connection: AsyncConnection[Any], unknown: Sequence[Pair]) -> _Fetched | None:
-        if not unknown:
-            return None
-        params = (texts(pair[0] for pair in unknown), texts(pair[1] for pair in unknown))
-        recognitions = await connection.execute(_RECOGNITIONS, params)
-        agreements = await connection.execute(_AGREEMENTS, params)
-
-        async def take() -> None:
-            by_name: dict[Pair, tuple[Recognition, ...]] = {}
-            for issuer, provider, *rest in await recognitions.fetchall():
-                by_name[issuer, provider] = (*by_name.get((issuer, provider), ()), Recognition(*rest))
-            signed: dict[Pair, tuple[Agreement, ...]] = {}
-            for issuer, provider, *rest in await agreements.fetchall():
+        def take_agreements(found: Rows) -> None:
+            for issuer, provider, *rest in found:
                 signed[issuer, provider] = (*signed.get((issuer, provider), ()), Agreement(*rest))
+
+        def take_recognitions(found: Rows) -> None:
+            by_name: dict[Pair, tuple[Recognition, ...]] = {}
+            for issuer, provider, *rest in found:
+                by_name[issuer, provider] = (*by_name.get((issuer, provider), ()), Recognition(*rest))
             self._pairs.update((pair, (by_name.get(pair, ()), signed.get(pair, ()))) for pair in unknown)
 
-        return take
-
-    async def _fetch_class_rules(self, connection: AsyncConnection[Any]) -> _Fetched | None:
-        if self._class_rules is not None:
-            return None
-        cursor = await connection.execute(_CLASS_RULES)
-
-        async def take() -> None:
-            rules: dict[str, tuple[ClassRule, ...]] = {}
-            for issuer, *rest in await cursor.fetchall():
-                rules[issuer] = (*rules.get(issuer, ()), rows.class_rule(rest))
-            self._class_rules = rules
-
-        return take
+        if unknown:
+            params = (texts(pair[0] for pair in unknown), texts(pair[1] for pair in unknown))
+            trip.ask(_AGREEMENTS, params, take_agreements)
+            trip.ask(_RECOGNITIONS, params, take_recognitions)
 
 
 def _unknown(wanted: Iterable[Key], kept: Mapping[Key, object]) -> list[Key]:

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from psycopg import AsyncConnection, AsyncRawCursor
 
 from hub.application.batch import WorkingSet
 from hub.domain.clock import local_date
@@ -21,7 +20,7 @@ from hub.domain.model import WalletKey
 from hub.failpoints import failpoint
 from hub.ledger import rows
 from hub.ledger.arrays import columns, ints, texts
-from hub.ledger.connection import round_trip
+from hub.ledger.trip import LedgerConnection, Value, round_trip
 
 _WALLET_NEW = """
 INSERT INTO wallet (issuer, enterprise, last_expiry, version) SELECT * FROM unnest(%s::text[], %s::text[], %s::date[], %s::bigint[])"""
@@ -107,7 +106,7 @@ FROM unnest(%s::uuid[], %s::text[], %s::bigint[]) AS n(id, state, approved) WHER
 _JOURNAL = """
 INSERT INTO journal (at, cause, debit, credit, amount, issuer, enterprise, notes, note_amounts, payee, redemption_id, provider,
   order_no, committed, quota_year, quota, window_no)
-SELECT %s, j.cause, j.debit, j.credit, j.amount, j.issuer, j.enterprise, j.notes::bigint[], j.note_amounts::bigint[], j.payee,
+SELECT %s::timestamptz, j.cause, j.debit, j.credit, j.amount, j.issuer, j.enterprise, j.notes::bigint[], j.note_amounts::bigint[], j.payee,
   j.redemption_id, j.provider, j.order_no, j.committed, j.quota_year, j.quota, j.window_no
 FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[],
   %s::text[], %s::text[], %s::bigint[], %s::smallint[], %s::bigint[], %s::bigint[]) WITH ORDINALITY
@@ -117,16 +116,16 @@ ORDER BY j.place"""
 
 _OUTBOX = """
 INSERT INTO outbox (topic, key, type, occurred_at, payload)
-SELECT e.topic, e.key, e.type, %s, e.payload
+SELECT e.topic, e.key, e.type, %s::timestamptz, e.payload
 FROM unnest(%s::text[], %s::text[], %s::text[], %s::bytea[]) WITH ORDINALITY AS e(topic, key, type, payload, place) ORDER BY e.place"""
 
 _IDEMPOTENCY = """
 INSERT INTO idempotency (participant_id, request_id, digest, status, body, at)
-SELECT n.participant_id, n.request_id, n.digest, n.status, n.body, %s
+SELECT n.participant_id, n.request_id, n.digest, n.status, n.body, %s::timestamptz
 FROM unnest(%s::text[], %s::uuid[], %s::bytea[], %s::smallint[], %s::bytea[]) AS n(participant_id, request_id, digest, status, body)"""
 
 
-_Statement = tuple[str, str, Sequence[tuple[object, ...]], list[object]]
+_Statement = tuple[str, str, Sequence[tuple[object, ...]], list[Value]]
 """SQL, the kinds of its columns (`arrays.columns`), the rows it takes as columns, and what comes before them."""
 
 
@@ -139,32 +138,30 @@ def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-async def write(connection: AsyncConnection[Any], ws: WorkingSet) -> None:
+async def write(connection: LedgerConnection, ws: WorkingSet) -> None:
     """Write what `ws` gathered and commit, in one round trip. Raises psycopg errors; then nothing is written."""
     async with round_trip(connection) as trip:
         late = min((note.expires_on for note in ws.new_notes), default=date.max)
         if late <= local_date(ws.now):
-            await connection.execute(_SWEEP_AGAIN, (late - timedelta(days=1),))
+            trip.ask(_SWEEP_AGAIN, (late - timedelta(days=1),))
         # What is freed first may be made again below.
         for statement, kinds, table, head in _freeing_statements(ws):
             if table:
-                await connection.execute(statement, [*head, *columns(table, kinds)])
+                trip.ask(statement, [*head, *columns(table, kinds)])
         parts = [(statement, [*head, *columns(table, kinds)]) for statement, kinds, table, head in _statements(ws) if table]
         if parts:
             joined = _joined(tuple(statement for statement, _ in parts), bool(ws.events))
-            await AsyncRawCursor(connection).execute(joined, [item for _, params in parts for item in params])
-        await trip.send()
+            trip.ask(joined, [item for _, params in parts for item in params])
+        await trip.push()
         failpoint("committer.after_write_before_commit")
-        await connection.commit()
+        trip.ask("COMMIT")
 
 
 @lru_cache(256)
 def _joined(statements: tuple[str, ...], tells: bool) -> str:
-    """Return statements that concern different rows as one, its parameters numbered: each costs its own way through driver and server
-    otherwise, and the driver would look for the parameters of one so long anew each time."""
+    """Return statements that concern different rows as one: each costs its own way through driver and server otherwise."""
     parts = ", ".join(f"w{place} AS ({statement})" for place, statement in enumerate(statements))
-    pieces = f"WITH {parts} SELECT {_TELL if tells else ''}".split("%s")
-    return "".join(f"{piece}${place}" for place, piece in enumerate(pieces[:-1], 1)) + pieces[-1]
+    return f"WITH {parts} SELECT {_TELL if tells else ''}"
 
 
 def _statements(ws: WorkingSet) -> Iterable[_Statement]:
