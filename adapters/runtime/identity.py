@@ -44,9 +44,11 @@ class Plan:
 
 
 def digest_of(record: NativeRecord, dropped: FieldTable) -> str:
-    """Return the digest of what a record says to the hub; a change in a dropped field is no change."""
+    """Return the digest of what a record says to the hub; a change in a dropped field is no change, a withdrawal is one."""
     unsaid = dropped.get(record.kind, {})
     said = sorted((name, value) for name, value in record.fields.items() if generic(name) not in unsaid)
+    if record.deleted:
+        said.append(("", "withdrawn"))
     return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -68,10 +70,26 @@ def plan(kind: Kind, digest: str, before: Sent | None, *, retry_refused: bool = 
     return Plan(Step.SEND, before.attempt) if not before.outcome else Plan(Step.CHANGED, before.attempt)
 
 
-def source_id(province: str, record: NativeRecord, digest: str, attempt: int) -> str:
-    """Return the CloudEvents id of a record: the same for the same record, revision and attempt."""
-    revision = digest[:16] if record.kind in REPLACEABLE else "1"
-    return f"{province}/{record.kind}/{record.native_id}/{revision}/{attempt}"
+def source_id(province: str, record: NativeRecord, digest: str, attempt: int, step: str = "") -> str:
+    """Return the CloudEvents id of a record's command: the same for the same record, revision, attempt and step of a correction.
+
+    What moves money has one revision: with the memory lost, another content under an id that was used is refused and not paid twice.
+    """
+    return source_of(province, record.kind, record.native_id, digest, attempt, step)
+
+
+def source_of(province: str, kind: Kind, native_id: str, digest: str, attempt: int, step: str = "") -> str:
+    """Return the same for a record known by kind and native id."""
+    revision = digest[:16] if kind in REPLACEABLE else "1"
+    return f"{province}/{kind}/{native_id}/{revision}/{attempt}" + (f"/{step}" if step else "")
+
+
+def source_again(source: str, time: int) -> str:
+    """Return the CloudEvents id under which a command is sent again, the `time`-th time.
+
+    The hub drops an id that it has read before without a word; the request id inside stays, so there is one effect and one more answer.
+    """
+    return f"{source}~{time}"
 
 
 def request_id(source: str) -> str:

@@ -32,6 +32,53 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
         "已送达的记录内容有改动；此类记录只生效一次",
         "it was sent and took effect; it cannot be changed afterwards",
     ),
+    "ANOTHER_FIRM": (
+        "该编号已用于登记企业{detail}，改为另一企业须换新编号",
+        "firm {detail} was registered under this id; another firm needs another id",
+    ),
+    "CANNOT_DEREGISTER": (
+        "枢纽不注销企业：已登记的企业不能以撤销方式删除",
+        "the hub keeps every firm it knows: there is no command to take one away",
+    ),
+    "SHARED_FIRM": (
+        "另有记录涉及同一机构{detail}，撤销将波及该记录",
+        "another record is about {detail} as well; taking this one back would take back both",
+    ),
+    "VOUCHER_USED": ("券已部分使用，不能改发", "the note was used, wholly or in part; it cannot be issued otherwise"),
+    "NUMBER_TOO_LONG": (
+        "券号超过{detail}个字符，无法加注改发序号",
+        "longer than {detail} characters: there is no room for the mark of a note issued again",
+    ),
+    "CAPTURED_ALREADY": ("该授权已提交兑付，不能再改或撤销", "the authorization was captured; it can be neither changed nor withdrawn"),
+    "CHANGED_AFTER_CAPTURE": (
+        "兑付已受理：只有金额调低可自动退款，其他改动须人工处理",
+        "it was captured: lower amounts are refunded, any other change is an officer's to decide",
+    ),
+    "UNDER_REVIEW": ("兑付正在发券地审核，此时不能退款", "the capture is under review by the issuer; it cannot be refunded now"),
+    "NEEDS_AUTHORIZATION": ("原授权已退回或关闭，须重新报送授权", "the redemption is refunded or closed; a new authorization is needed"),
+    "MEMORY_LOST": (
+        "枢纽在此编号下另有内容（本地记录曾丢失），不自动重发",
+        "the hub knows this id with other content (the adapter's memory was lost); it is not sent again by itself",
+    ),
+    "CORRECTION_REFUSED": ("更正或撤销未被受理：{detail}", "the correction or withdrawal was refused: {detail}"),
+    "TOO_LARGE": ("超出允许的大小（{detail}）", "larger than allowed: {detail}"),
+    "HIDDEN_SHEET": (
+        "工作表“{detail}”处于隐藏状态，不予读取；请取消隐藏或删除",
+        "the sheet {detail} is hidden and was not read: unhide or remove it",
+    ),
+    "CELL_ERROR": ("单元格为错误值{detail}", "the cell holds the error {detail}"),
+    "FORMULA_UNSAVED": (
+        "公式没有计算结果：请在办公软件中打开并保存后重报",
+        "a formula without its result: open the workbook in an office program, save it and hand it in again",
+    ),
+    "DIGITS_LOST": (
+        "数字超过15位，电子表格不能保真：请将该列设为文本",
+        "a number of more than 15 digits, which a spreadsheet does not keep: make the column text",
+    ),
+    "ROW_VANISHED": (
+        "此前报送的行在新版中不见（原在{detail}），未作撤销处理：如需撤销请恢复该行并标注作废",
+        "a row of an earlier edition (at {detail}) is no longer there; it was not withdrawn: to withdraw it, put it back and mark it",
+    ),
     "UNKNOWN_ORDER": ("订单{detail}未曾报送授权", "order {detail} was never sent for authorization"),
     "NOT_AUTHORIZED": ("订单{detail}未获授权", "order {detail} was not authorized"),
 }
