@@ -15,6 +15,7 @@ import structlog
 
 from hub.application.sweeping import SCHEDULER
 from hub.domain.clock import SystemClock
+from hub.ledger.forgetting import AnswerForgetter
 from hub.ledger.trimming import trim
 from hub.security.keys import load_signing_key, verification_keys
 from hub.security.tokens import TokenIssuer
@@ -251,6 +252,7 @@ async def _consumer(hub: Hub, stack: AsyncExitStack) -> None:
 
 
 async def _scheduler(hub: Hub, stack: AsyncExitStack) -> None:
+    forgetter = AnswerForgetter(hub.unit_of_work.engine, hub.settings.idempotency_days)
     rating = DailyRating(hub.unit_of_work.engine, hub.unit_of_work, hub.clock, SCHEDULER)
 
     async def run() -> None:
@@ -262,6 +264,8 @@ async def _scheduler(hub: Hub, stack: AsyncExitStack) -> None:
                 if days := hub.settings.outbox_days:
                     now = hub.clock.now()
                     await trim(hub.unit_of_work.engine, now - timedelta(days=days), now)
+                if forgotten := await forgetter.run(hub.clock.now()):
+                    log.info("answers_forgotten", answers=forgotten)
                 rated = await rating.run_if_due()
                 if rated is not None:
                     log.info("rated", providers=rated.providers, changed=rated.changed, listed=rated.listed, delisted=rated.delisted)

@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     outbox_days: int = Field(
         default=0, ge=0, description="Days for which events in Kafka stay in the outbox for those who subscribe; 0 keeps them for ever"
     )
+    idempotency_days: int = Field(
+        default=0,
+        ge=0,
+        description="Days for which a repeated request gets the very answer of the first time; after them, that it was answered and when. "
+        "0 keeps answers for ever",
+    )
     webhook_networks: list[str] = Field(
         default_factory=list,
         description="Networks (CIDR) that webhooks may lie in besides public addresses, as JSON, such as a government's own",

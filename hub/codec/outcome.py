@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 
 from google.protobuf import any_pb2, duration_pb2
@@ -12,6 +13,7 @@ from grpc import StatusCode
 
 from hub.codec import enums
 from hub.codec.encode import reasons
+from hub.domain.clock import local_date
 from hub.domain.refusals import Refusal, RefusalCode
 from yrd.common.v1 import refusal_pb2
 
@@ -105,6 +107,26 @@ def _pack(message: Message) -> any_pb2.Any:
     # Maps inside would otherwise come in any order, and the same refusal in other bytes.
     packed.Pack(message, deterministic=True)
     return packed
+
+
+def recorded(status: int, body: bytes | None, at: datetime) -> Outcome:
+    """Return what a repeated request is told, from its record: the bytes of the first time; where they are no longer kept, what became
+    of the request, and when (rules.md I1)."""
+    if body is not None:
+        return Outcome(status, body)
+    day, name = local_date(at), _STATUS_NAMES[status]
+    done = status == 0
+    return refused(
+        Refusal(
+            RefusalCode.ANSWER_NOT_KEPT,
+            metadata=(("answered_on", day.isoformat()), ("status", name)),
+            detail_zh=f"该请求已于 {day} {'办理' if done else f'被拒绝({name})'},答复不再保留",
+            detail_en=f"the request was {'carried out' if done else f'refused with {name}'} on {day}; its answer is no longer kept",
+        )
+    )
+
+
+_STATUS_NAMES = {int(code.value[0]): code.name for code in StatusCode}
 
 
 def refusal_of(outcome: Outcome) -> refusal_pb2.Refusal:

@@ -368,6 +368,14 @@ TEXTS: dict[str, _Entry] = {
         "请以相同请求编号查询结果",
         "Ask again with the same request id to learn the outcome",
     ),
+    "ANSWER_NOT_KEPT": (
+        "OUT_OF_RANGE",
+        410,
+        "该请求早已办理,答复不再保留",
+        "The request was answered long ago; its answer is no longer kept",
+        "请查询当前状态;该请求不会重复生效",
+        "Look up the present state; the request has no second effect",
+    ),
     "ENTRY_NOT_FOUND": (
         *_GONE,
         "未找到该目录条目",

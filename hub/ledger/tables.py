@@ -257,7 +257,10 @@ class JournalRow(SQLModel, table=True):
 
 
 class IdempotencyRow(SQLModel, table=True):
-    """What was answered to a request id (rules.md I1). `status` is the gRPC code; `body` the response, or `google.rpc.Status`."""
+    """What was answered to a request id (rules.md I1). `status` is the gRPC code; `body` the response, or `google.rpc.Status`.
+
+    Rows are never deleted. NULL as `body` is an answer no longer kept (`forgetting.py`).
+    """
 
     __tablename__ = "idempotency"
 
@@ -265,7 +268,7 @@ class IdempotencyRow(SQLModel, table=True):
     request_id: UUID = Field(primary_key=True)
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     status: int = Field(sa_column=Column(SmallInteger, nullable=False))
-    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    body: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     at: datetime = Field(sa_column=_instant())
 
 

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hub.application.transaction import Transaction, UseCase
 from hub.codec.events import Event, Reply, command_outcome
-from hub.codec.outcome import Outcome, answer, refused
+from hub.codec.outcome import Outcome, answer, recorded, refused
 from hub.domain.caller import Caller
 from hub.domain.clock import Clock
 from hub.domain.refusals import Refusal, RefusalCode
@@ -102,12 +102,12 @@ class UnitOfWork:
             return None
         row = (
             await tx.session.exec(
-                select(IdempotencyRow.digest, IdempotencyRow.status, IdempotencyRow.body).where(
+                select(IdempotencyRow.digest, IdempotencyRow.status, IdempotencyRow.body, IdempotencyRow.at).where(
                     IdempotencyRow.participant_id == tx.caller.participant_id, IdempotencyRow.request_id == UUID(request_id)
                 )
             )
         ).one()
-        return _Stored(row[0], Outcome(row[1], row[2]))
+        return _Stored(row[0], recorded(*row[1:]))
 
     async def _record(self, tx: Transaction, request_id: str, outcome: Outcome) -> None:
         await tx.session.execute(

@@ -121,6 +121,10 @@ class _RefusalCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalCo
     """The database or a part the hub needs does not answer; retry with the same request id."""
     REFUSAL_CODE_DEADLINE_EXCEEDED: _RefusalCode.ValueType  # 47
     """The deadline passed; ask again with the same request id to learn the outcome."""
+    REFUSAL_CODE_ANSWER_NOT_KEPT: _RefusalCode.ValueType  # 48
+    """I1: the request was answered so long ago that its answer is no longer kept; it has no second effect. The metadata tells when it was
+    answered (`answered_on`) and with which gRPC status (`status`).
+    """
     REFUSAL_CODE_CRITERIA_NOT_FOUND: _RefusalCode.ValueType  # 50
     """No admission criteria of that province and version, or none in force on that date."""
     REFUSAL_CODE_OBJECTION_NOT_FOUND: _RefusalCode.ValueType  # 51
@@ -251,6 +255,10 @@ REFUSAL_CODE_UNAVAILABLE: RefusalCode.ValueType  # 46
 """The database or a part the hub needs does not answer; retry with the same request id."""
 REFUSAL_CODE_DEADLINE_EXCEEDED: RefusalCode.ValueType  # 47
 """The deadline passed; ask again with the same request id to learn the outcome."""
+REFUSAL_CODE_ANSWER_NOT_KEPT: RefusalCode.ValueType  # 48
+"""I1: the request was answered so long ago that its answer is no longer kept; it has no second effect. The metadata tells when it was
+answered (`answered_on`) and with which gRPC status (`status`).
+"""
 REFUSAL_CODE_CRITERIA_NOT_FOUND: RefusalCode.ValueType  # 50
 """No admission criteria of that province and version, or none in force on that date."""
 REFUSAL_CODE_OBJECTION_NOT_FOUND: RefusalCode.ValueType  # 51
