@@ -24,18 +24,26 @@ def unusable(file: str, line: str, field: str, code: str, detail: str = "", nati
     return Broken(file, line, field, code, zh, en, native_id=native_id)
 
 
-def flatten(value: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (path, text) of every leaf; null is an empty text, true and false are those words."""
-    if isinstance(value, Mapping):
+def flatten(value: object) -> dict[str, str]:
+    """Return the text of every leaf by its path; null is an empty text, true and false are those words."""
+    leaves: dict[str, str] = {}
+    _flatten(value, "", leaves)
+    return leaves
+
+
+def _flatten(value: object, path: str, leaves: dict[str, str]) -> None:
+    if isinstance(value, str):
+        leaves[path] = value
+    elif isinstance(value, Mapping):
         for name, part in value.items():
-            yield from flatten(part, f"{path}.{name}" if path else str(name))
+            _flatten(part, f"{path}.{name}" if path else str(name), leaves)
     elif isinstance(value, list):
         for at, part in enumerate(value):
-            yield from flatten(part, f"{path}[{at}]")
+            _flatten(part, f"{path}[{at}]", leaves)
     elif isinstance(value, bool):
-        yield path, str(value).lower()
+        leaves[path] = str(value).lower()
     else:
-        yield path, "" if value is None else str(value)
+        leaves[path] = "" if value is None else str(value)
 
 
 def record_of(item: object, file: str, line: str, kind: Kind, id_field: str) -> NativeRecord | Broken:
@@ -45,7 +53,7 @@ def record_of(item: object, file: str, line: str, kind: Kind, id_field: str) -> 
     native_id = item.get(id_field)
     if not isinstance(native_id, str) or not native_id.strip():
         return unusable(file, line, id_field, "MISSING_FIELD")
-    return NativeRecord(file, line, kind, native_id.strip(), dict(flatten(item)), id_field)
+    return NativeRecord(file, line, kind, native_id.strip(), flatten(item), id_field)
 
 
 def read_lines(path: Path, file: str, kind: Kind, id_field: str, first: int = 1) -> Iterator[NativeRecord | Broken]:
@@ -53,15 +61,16 @@ def read_lines(path: Path, file: str, kind: Kind, id_field: str, first: int = 1)
 
     `first` is the number under which people know the first line, where what landed is a part of the province's file.
     """
-    for number, raw in enumerate(path.read_bytes().split(b"\n"), start=first):
-        if not raw.strip():
-            continue
-        try:
-            yield record_of(_DECODER.decode(raw.decode("utf-8").strip()), file, str(number), kind, id_field)
-        except UnicodeDecodeError:
-            yield unusable(file, str(number), WHOLE, "ENCODING", "UTF-8")
-        except json.JSONDecodeError as error:
-            yield unusable(file, str(number), WHOLE, "UNPARSEABLE", f"{error.msg} (column {error.colno})")
+    with path.open("rb") as lines:
+        for number, raw in enumerate(lines, start=first):
+            if not raw.strip():
+                continue
+            try:
+                yield record_of(_DECODER.decode(raw.decode("utf-8").strip()), file, str(number), kind, id_field)
+            except UnicodeDecodeError:
+                yield unusable(file, str(number), WHOLE, "ENCODING", "UTF-8")
+            except json.JSONDecodeError as error:
+                yield unusable(file, str(number), WHOLE, "UNPARSEABLE", f"{error.msg} (column {error.colno})")
 
 
 def read_page(path: Path, file: str, kind: Kind, id_field: str, array: str) -> Iterator[NativeRecord | Broken]:
