@@ -12,7 +12,7 @@ from adapters.runtime.row import Reject
 class Edition:
     """A record as it was delivered last. `request` is its command without request id; empty where it is withdrawn and did not map.
 
-    `id_field` is the native field that a quarantined row names.
+    `id_field` is the native field that a quarantined row names. `historic`: it came by a backfill, and may be older than what is known.
     """
 
     kind: Kind
@@ -23,6 +23,7 @@ class Edition:
     method: str = ""
     key: str = ""
     request: bytes = b""
+    historic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Before:
     `held` is what the hub holds (`effects`), `ever` whether it ever held any, `redemption_id` and `state` the redemption and its last known
     state, `captured` whether a capture of it was sent and not refused. `used`: some of its notes are drawn; `spent`: a note that was
     cancelled had been. `authorized` is what the hub holds of the authorization that a capture is about. `others` is what other records of
-    the same kind and key hold.
+    the same kind and key hold. `live`: the edition known did not come by a backfill.
     """
 
     digest: str
@@ -49,6 +50,7 @@ class Before:
     spent: bool = False
     authorized: bytes = b""
     others: tuple[bytes, ...] = ()
+    live: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing to send. `settled`: the hub holds just what this edition means, though the last command was another's."""
+    """Nothing to send. `settled`: the hub holds just what this edition means, though no command, or another edition's, said so.
+
+    Such an edition is to be remembered as the record's last: an older one that comes by a backfill must not count for more.
+    """
 
     settled: bool = False
 

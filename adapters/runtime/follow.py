@@ -25,6 +25,8 @@ For every kind:
 | refused because its request id was used (the memory was lost) | what moves money: quarantine, for another id could pay twice |
 | changed or withdrawn while unanswered | wait: the first command may have been applied. It is sent again under its own request id if
   need be, its answer says what the hub holds, and then this edition is decided |
+| from a backfill, and known from the live feed | nothing: what the feed said is at least as new. Known from a backfill only, it is
+  followed as above, for history is read in its order |
 
 A removal or revocation that would take back what another record of the same provider says is quarantined.
 """
@@ -47,7 +49,9 @@ _MONEY = frozenset({Kind.POLICY, Kind.VOUCHER, Kind.AUTHORIZATION, Kind.CAPTURE}
 def next_step(edition: Edition, before: Before | None, *, retry: bool = False) -> Step:
     """Return what to do next about a record. `retry` sends anew what was refused with this very content."""
     if before is None:
-        return Done() if edition.deleted else anew(edition)
+        return Done(settled=True) if edition.deleted else anew(edition)
+    if edition.historic and before.live:
+        return Done()
     if not before.outcome:
         return Wait()
     refused = before.outcome != "OK"
