@@ -75,6 +75,9 @@ def _take(
 ) -> None:
     """Add one good record to the reading, unless it came before; raise Reject where it contradicts itself."""
     here = f"{record.file}:{record.line}"
+    if record.deleted:
+        reading.unchanged += 1
+        return
     if first[0] != digest:
         raise Reject(record.id_field, "DUPLICATE_ID", record.native_id, first[1])
     if first[1] != here:

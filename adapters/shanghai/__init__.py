@@ -3,7 +3,16 @@
 from pathlib import Path
 
 from adapters.runtime.model import Adapter
-from adapters.shanghai import connector, mapping
+from adapters.runtime.source import Source, SourceSettings
+from adapters.shanghai import connector, mapping, unmapping
+
+
+def _connect(settings: SourceSettings) -> Source:
+    # Only who exchanges with the platform needs a client and a server for it.
+    from adapters.shanghai.source import connect
+
+    return connect(settings)
+
 
 ADAPTER = Adapter(
     name="shanghai",
@@ -17,6 +26,8 @@ ADAPTER = Adapter(
     map=mapping.map_record,
     write=connector.write,
     load=connector.load,
+    connect=_connect,
+    unmap=unmapping.unmap,
     mapped=mapping.MAPPED,
     dropped=mapping.DROPPED,
 )

@@ -1,17 +1,18 @@
-"""Shanghai's files: JSON pages as the platform answers them, `<resource>-<page>.json`, and JSON result documents."""
+"""Shanghai's files: JSON pages as the platform answers and posts them, `<resource>-<page>.json`, and JSON result documents."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from adapters.runtime.documents import flatten, read_page
 from adapters.runtime.model import Broken, Kind, NativeRecord
 from adapters.runtime.results import ObligationRow, OutcomeRow, PositionRow, RedemptionRow, Results, VoucherRow
 from adapters.runtime.tables import ResultTables, Style, table
-from adapters.shanghai.mapping import CODES
+from adapters.shanghai.mapping import CODES, is_instant
 
 _RESOURCES = {
     Kind.ENTERPRISE: "enterprises",
@@ -21,7 +22,11 @@ _RESOURCES = {
     Kind.AUTHORIZATION: "authorizations",
     Kind.CAPTURE: "redemptions",
 }
-_PAGE = re.compile(r"([a-z]+)-[0-9]+\.json")
+RESOURCES = tuple(_RESOURCES.values())
+"""The platform's resources, in the order in which their records are sent."""
+
+# Pulled pages are numbered; a page of a backfill says its days, and what was posted its message.
+_PAGE = re.compile(r"([a-z]+)-(?:[0-9]+|backfill-[0-9]{8}-[0-9]{8}-[0-9]+|posted-[A-Za-z0-9_-]{1,64})\.json", re.ASCII)
 _STYLE = Style(CODES)
 _TABLES = ResultTables(
     redemptions=table(
@@ -88,16 +93,20 @@ _TABLES = ResultTables(
 
 
 def kinds(name: str) -> tuple[Kind, ...]:
-    """Return what a page holds, by its name `<resource>-<page>.json`."""
+    """Return what a page holds, by its name: `<resource>-<page>.json`, `…-backfill-<days>-<page>.json`, `…-posted-<message>.json`."""
     found = _PAGE.fullmatch(name)
     return tuple(kind for kind, resource in _RESOURCES.items() if found and found[1] == resource)
 
 
 def read(path: Path, name: str, wanted: tuple[Kind, ...]) -> Iterator[NativeRecord | Broken]:
-    """Yield the records of a page."""
+    """Yield the records of a page; one whose `deletedAt` is an instant is marked as withdrawn."""
     for kind in kinds(name):
         if kind in wanted:
-            yield from read_page(path, name, kind, "id", "data")
+            for item in read_page(path, name, kind, "id", "data"):
+                if isinstance(item, NativeRecord) and is_instant(item.fields.get("deletedAt", "").strip()):
+                    yield replace(item, deleted=True)
+                else:
+                    yield item
 
 
 def write(results: Results, folder: Path) -> list[Path]:

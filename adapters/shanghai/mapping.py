@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from adapters.runtime import commands
 from adapters.runtime.codes import load_codes
 from adapters.runtime.model import FieldTable, Kind, Mapped, NativeRecord
-from adapters.runtime.row import Row, mapping_of
+from adapters.runtime.row import Reject, Row, mapping_of
 from yrd.clearing.v1 import clearing_pb2 as clearing
 
 DIVISION = "310000"
 YUAN = 100
 FORM = "YYYY-MM-DD"
+INSTANT = "YYYY-MM-DDThh:mm:ss+08:00"
+WITHDRAWN = "withdrawal mark: null, or when the platform withdrew the item"
 CODES = load_codes(Path(__file__).parent / "codes.yaml")
 
 MAPPED: FieldTable = {
@@ -27,6 +29,7 @@ MAPPED: FieldTable = {
         "smeFrom": "enterprise.sme_valid_from",
         "smeTo": "enterprise.sme_valid_until",
         "employees": "enterprise.staff",
+        "deletedAt": WITHDRAWN,
     },
     Kind.PROVIDER: {
         "id": "native id",
@@ -35,6 +38,7 @@ MAPPED: FieldTable = {
         "serviceTypes[]": "provider.categories (code list category)",
         "joinedOn": "provider.admitted_on",
         "stars": "provider.rating, hundredths",
+        "deletedAt": WITHDRAWN,
     },
     Kind.RECOGNITION: {
         "id": "native id",
@@ -42,12 +46,14 @@ MAPPED: FieldTable = {
         "startDate": "recognition.valid_from",
         "endDate": "recognition.valid_until",
         "agreementSigned": "recognition.agreement",
+        "deletedAt": WITHDRAWN,
     },
     Kind.VOUCHER: {
         "id": "native id",
         "voucherNo": "items[0].voucher_nos[0]",
         "creditCode": "items[0].enterprise",
         "amount": "items[0].face_fen, from yuan",
+        "deletedAt": WITHDRAWN,
     },
     Kind.AUTHORIZATION: {
         "id": "native id",
@@ -59,6 +65,7 @@ MAPPED: FieldTable = {
         "items[].type": "input.order.lines[].category (code list category)",
         "items[].fee": "input.order.lines[].amount_fen, from yuan",
         "items[].exclusions[]": "input.order.lines[].flags (code list flag)",
+        "deletedAt": WITHDRAWN,
     },
     Kind.CAPTURE: {
         "id": "native id",
@@ -71,6 +78,7 @@ MAPPED: FieldTable = {
         "finalItems[].exclusions[]": "lines[].flags (code list flag)",
         "attachments[].type": "evidence[].kind (code list evidence)",
         "attachments[].sha256": "evidence[].sha256",
+        "deletedAt": WITHDRAWN,
     },
 }
 
@@ -93,8 +101,20 @@ DROPPED: FieldTable = {
 }
 
 
+def is_instant(text: str) -> bool:
+    """Say whether a text is an instant with its offset, as the platform writes them."""
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
 def _row(record: NativeRecord) -> Row:
-    return Row(record, MAPPED[record.kind], CODES)
+    row = Row(record, MAPPED[record.kind], CODES)
+    # A mark that does not read is neither: such an item waits for a person.
+    if (mark := row.optional("deletedAt")) and not is_instant(mark):
+        raise Reject("deletedAt", "BAD_DATE", mark, INSTANT)
+    return row
 
 
 def _enterprise(record: NativeRecord) -> Mapped:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from adapters.runtime.model import Adapter
-from adapters.zhejiang import connector, mapping
+from adapters.zhejiang import connector, mapping, unmapping
 
 ADAPTER = Adapter(
     name="zhejiang",
@@ -17,6 +17,7 @@ ADAPTER = Adapter(
     map=mapping.map_record,
     write=connector.write,
     load=connector.load,
+    unmap=unmapping.unmap,
     mapped=mapping.MAPPED,
     dropped=mapping.DROPPED,
 )

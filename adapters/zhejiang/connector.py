@@ -1,17 +1,22 @@
-"""Zhejiang's files: `<division>/<kind>.jsonl`, one folder for every issuer of the three levels, and result files of the same make."""
+"""Zhejiang's files: `<division>/<kind>.jsonl`, one folder for every issuer of the three levels, and result files of the same make.
+
+What the source lands is a part of such a file, named `<division>/<file>@<generation>-<first line>`: people are told the file and the
+line as the province has them.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from adapters.runtime.documents import read_lines
 from adapters.runtime.model import Broken, Kind, NativeRecord
 from adapters.runtime.results import ObligationRow, OutcomeRow, PositionRow, RedemptionRow, Results, VoucherRow
 from adapters.runtime.tables import ResultTables, Style, table
-from adapters.zhejiang.mapping import CODES, read_day, write_day
+from adapters.zhejiang.mapping import CODES, WITHDRAWN, read_day, write_day
 
 _FILES = {
     Kind.ENTERPRISE: "qiye",
@@ -21,7 +26,10 @@ _FILES = {
     Kind.AUTHORIZATION: "shouquan",
     Kind.CAPTURE: "duifu",
 }
-_NAME = re.compile(r"[0-9]{6}/([a-z]+)\.jsonl")
+# An archive has a folder of the year above; a rotated file a day in its name, or a number or day behind it.
+_NAME = re.compile(
+    r"(?:[0-9]{4}/)?33[0-9]{4}/([a-z]+)(?:[-_.][0-9]{4}-?[0-9]{2}-?[0-9]{2})?\.jsonl(?:[-.][0-9]{1,8})?(?:@[0-9]+-([0-9]+))?", re.ASCII
+)
 _STYLE = Style(CODES, money=str, read_money=int, day=write_day, read_day=read_day)
 _TABLES = ResultTables(
     redemptions=table(
@@ -88,16 +96,22 @@ _TABLES = ResultTables(
 
 
 def kinds(name: str) -> tuple[Kind, ...]:
-    """Return what a file holds, by its name `<issuer>/<kind>.jsonl`."""
+    """Return what a file, or the landed part of one, holds, by its name `<issuer>/<kind>.jsonl`."""
     found = _NAME.fullmatch(name)
     return tuple(kind for kind, file in _FILES.items() if found and found[1] == file)
 
 
 def read(path: Path, name: str, wanted: tuple[Kind, ...]) -> Iterator[NativeRecord | Broken]:
-    """Yield the records of a file."""
+    """Yield the records of a file, or of the landed part of one; where `zt` is 0 the record is marked as withdrawn."""
+    found, file = _NAME.fullmatch(name), name.partition("@")[0]
+    first = int(found[2]) if found and found[2] else 1
     for kind in kinds(name):
         if kind in wanted:
-            yield from read_lines(path, name, kind, "bianhao")
+            for item in read_lines(path, file, kind, "bianhao", first):
+                if isinstance(item, NativeRecord) and item.fields.get("zt", "").strip() == WITHDRAWN:
+                    yield replace(item, deleted=True)
+                else:
+                    yield item
 
 
 def write(results: Results, folder: Path) -> list[Path]:

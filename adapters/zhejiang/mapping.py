@@ -12,12 +12,14 @@ from pathlib import Path
 from adapters.runtime import commands
 from adapters.runtime.codes import load_codes
 from adapters.runtime.model import FieldTable, Kind, Mapped, NativeRecord
-from adapters.runtime.row import Row, mapping_of
+from adapters.runtime.row import Reject, Row, mapping_of
 from yrd.clearing.v1 import clearing_pb2 as clearing
 
 DIVISION = "330000"
 FEN = 1
 FORM = "YYYY/M/D"
+VALID, WITHDRAWN = "1", "0"
+MARK = "withdrawal mark (状态): 1 or absent valid, 0 withdrawn"
 CODES = load_codes(Path(__file__).parent / "codes.yaml")
 _DAY = re.compile(r"^(\d{4})/(\d{1,2})/(\d{1,2})$", re.ASCII)
 
@@ -32,6 +34,7 @@ MAPPED: FieldTable = {
         "rkqi": "enterprise.sme_valid_from (入库起)",
         "rkzhi": "enterprise.sme_valid_until (入库止)",
         "zgrs": "enterprise.staff (职工人数)",
+        "zt": MARK,
     },
     Kind.PROVIDER: {
         "bianhao": "native id",
@@ -40,6 +43,7 @@ MAPPED: FieldTable = {
         "fwlb[]": "provider.categories (服务类别; code list category)",
         "rkrq": "provider.admitted_on (入库日期)",
         "pingji": "provider.rating, hundredths (评级)",
+        "zt": MARK,
     },
     Kind.RECOGNITION: {
         "bianhao": "native id",
@@ -48,6 +52,7 @@ MAPPED: FieldTable = {
         "qi": "recognition.valid_from (起)",
         "zhi": "recognition.valid_until (止)",
         "sfxy": "recognition.agreement (三方协议)",
+        "zt": MARK,
     },
     Kind.VOUCHER: {
         "bianhao": "native id",
@@ -55,6 +60,7 @@ MAPPED: FieldTable = {
         "xydm": "items[0].enterprise (信用代码)",
         "mianzhi": "items[0].face_fen, in fen (面值)",
         "zhangshu": "items[0].count (张数)",
+        "zt": MARK,
     },
     Kind.AUTHORIZATION: {
         "bianhao": "native id",
@@ -66,6 +72,7 @@ MAPPED: FieldTable = {
         "mx[].lb": "input.order.lines[].category (类别; code list category)",
         "mx[].je": "input.order.lines[].amount_fen, in fen (金额)",
         "mx[].bzc[]": "input.order.lines[].flags (不支持; code list flag)",
+        "zt": MARK,
     },
     Kind.CAPTURE: {
         "bianhao": "native id",
@@ -78,6 +85,7 @@ MAPPED: FieldTable = {
         "mx[].bzc[]": "lines[].flags (不支持; code list flag)",
         "cl[].lx": "evidence[].kind (材料类型; code list evidence)",
         "cl[].zy": "evidence[].sha256 (摘要)",
+        "zt": MARK,
     },
 }
 
@@ -106,13 +114,17 @@ def write_day(day: date) -> str:
 
 
 def _row(record: NativeRecord) -> Row:
-    return Row(record, MAPPED[record.kind], CODES)
+    row = Row(record, MAPPED[record.kind], CODES)
+    # Files of the years before the mark have none; a mark of another kind waits for a person.
+    if (mark := row.optional("zt")) not in ("", VALID, WITHDRAWN):
+        raise Reject("zt", "BAD_FLAG", mark, f"{VALID}/{WITHDRAWN}")
+    return row
 
 
 def _speaker(record: NativeRecord) -> str:
-    """Return the division whose folder the record came from."""
+    """Return the division whose folder the record came from: the last one, as archives have a folder of the year above it."""
     folder, _, _ = record.file.rpartition("/")
-    return folder or DIVISION
+    return folder.rpartition("/")[2] or DIVISION
 
 
 def _enterprise(record: NativeRecord) -> Mapped:

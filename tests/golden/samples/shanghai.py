@@ -45,6 +45,7 @@ def iso(day: date | None) -> str | None:
 
 def files(world: World) -> dict[str, bytes]:
     broken = rows(world)
+    _withdraw(broken)
     _break(broken)
     found = {name: text.encode() for resource, items in broken.items() for name, text in _pages(resource, items)}
     # A page whose transfer was cut off.
@@ -54,7 +55,7 @@ def files(world: World) -> dict[str, bytes]:
 
 def rows(world: World) -> dict[str, list[Any]]:
     """Return the good items by resource."""
-    return {
+    found = {
         "enterprises": _enterprises(world),
         "providers": _providers(world),
         "recognitions": [
@@ -75,6 +76,14 @@ def rows(world: World) -> dict[str, list[Any]]:
         "authorizations": _authorizations(world),
         "redemptions": _redemptions(world),
     }
+    return {resource: [{**item, "deletedAt": None} for item in items] for resource, items in found.items()}
+
+
+def _withdraw(rows: dict[str, list[Any]]) -> None:
+    """Put an item of each resource behind the good ones that was withdrawn before anybody took it."""
+    for items in rows.values():
+        number = f"{items[0]['id'][:6]}8001"
+        items.append({**items[0], "id": number, "deletedAt": STAMP})
 
 
 def _enterprises(world: World) -> list[Cells]:
@@ -176,12 +185,12 @@ def _break(rows: dict[str, list[Any]]) -> None:
 
 
 def _pages(resource: str, items: list[Any]) -> list[tuple[str, str]]:
-    """Return the platform's answers, one item a line, each with the cursor of the next."""
+    """Return the platform's answers, one item a line, each with the cursor after it."""
     cut = [items[at : at + PAGE] for at in range(0, len(items), PAGE)]
     pages = []
     for number, page in enumerate(cut, start=1):
-        head = {"code": "0", "resource": resource, "cursor": f"p{number}", "nextCursor": f"p{number + 1}" if number < len(cut) else None}
+        head = {"resource": resource, "next": f"c{number * PAGE}"}
         body = ",\n    ".join(json.dumps(item, ensure_ascii=False) for item in page)
-        text = f'{json.dumps(head, ensure_ascii=False)[:-1]}, "total": {len(items)},\n  "data": [\n    {body}\n  ]\n}}\n'
+        text = f'{json.dumps(head, ensure_ascii=False)[:-1]},\n  "data": [\n    {body}\n  ]\n}}\n'
         pages.append((f"{resource}-{number}.json", text))
     return pages

@@ -30,6 +30,7 @@ def slashed(day: date | None) -> str:
 
 def files(world: World) -> dict[str, bytes]:
     found = rows(world)
+    _withdraw(found)
     _break(found)
     return {f"{name}.jsonl": b"".join(_line(row) for row in each) for name, each in found.items()}
 
@@ -46,7 +47,14 @@ def rows(world: World) -> dict[str, list[Any]]:
         found.setdefault(f"{i.issuer}/faquan", []).append(_issue(i))
     found["330000/shouquan"] = [_order(o) for o in world.orders["330000"]]
     found["330000/duifu"] = [_claim(c) for c in world.claims["330000"]]
-    return found
+    return {name: [{**row, "zt": "1"} for row in each] for name, each in found.items()}
+
+
+def _withdraw(rows: dict[str, list[Any]]) -> None:
+    """Put a row of each kind behind the province's good ones that was withdrawn before anybody took it."""
+    for name, each in rows.items():
+        if name.startswith("330000/"):
+            each.append({**each[0], "bianhao": f"{each[0]['bianhao'][:6]}8001", "zt": "0"})
 
 
 def _firm(f: Firm) -> Cells:
