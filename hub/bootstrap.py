@@ -149,7 +149,7 @@ class Hub:
             "yrd.clearing.v1.ClearingService.WatchRedemption": Watching(self.unit_of_work, self.changes).serve,
             "yrd.events.v1.EventService.Subscribe": Subscribing(self.tail, SOURCE).serve,
         }
-        return dict(build_methods(services, ledger, use_cases, special, streams))
+        return dict(build_methods(services, ledger, use_cases, special, streams, pool.FIRST))
 
     def _credit_questions(self) -> CreditQuestions:
         settings = self.settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from google.protobuf.descriptor import ServiceDescriptor
 
-from hub.application.transaction import UseCase
+from hub.application.transaction import Foresee, UseCase
 from registry.admission import methods as admission
 from registry.catalogue import methods as catalogue
 from registry.credit import methods as credit
@@ -37,3 +37,6 @@ METHODS: dict[str, UseCase] = {
     **search.METHODS,
     **demand.METHODS,
 }
+
+FIRST: dict[str, Foresee] = demand.FIRST
+"""What some of them need on the ledger before they run."""

@@ -55,7 +55,7 @@ def rest_app(desk: Desk, identity: Path, *, limits: Limits = AMPLE, body_bytes_m
     DevelopmentAuthority(identity).ensure(PROVINCES)
     services = [service for service in pool.SERVICES if service.name != "CreditService"]
     use_cases = {name: case for name, case in pool.METHODS.items() if name not in credit.METHODS}
-    methods = build_methods(services, {}, use_cases, {}, {})
+    methods = build_methods(services, {}, use_cases, {}, {}, {})
     dispatcher = Dispatcher(methods, GroupCommitter(desk.uri, desk.clock), desk.work)
     guard = Guard(PeerVerifier(TrustStore.load(identity / "trust")), TokenVerifier(verification_keys(identity), ISSUER))
     router = create_rest_router(

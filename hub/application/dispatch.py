@@ -53,12 +53,21 @@ class Dispatcher:
             return await self._told(await self._batching.run(method, request, caller, request_id), reply, request_id)
         fingerprint = digest(method.name, request)
         if isinstance(method, Mutation):
+            refusal = await self._first(method, request, caller, request_id)
+            if refusal is not None:
+                return await self._told(refusal, reply, request_id)
             return await self._runner.mutate(method.use_case, caller, request, request_id=request_id, digest=fingerprint, reply=reply)
         assert isinstance(method, Ledger)
         command = method.decode(request)
         if isinstance(command, Refusal):
             return await self._told(refused(command), reply, request_id)
         return await self._committer.submit(command, caller, request_id=request_id, digest=fingerprint, reply=reply)
+
+    async def _first(self, method: Mutation, request: Any, caller: Caller, request_id: str) -> Outcome | None:
+        """Do what has to be on the ledger before a mutation; return the refusal where it cannot be."""
+        command = await self._runner.foresee(method.first, caller, request, request_id) if method.first is not None else None
+        outcome = await self._committer.submit(command, caller) if command is not None else None
+        return None if outcome is None or outcome.ok else outcome
 
     async def _told(self, outcome: Outcome, reply: Reply | None, request_id: str = "") -> Outcome:
         """Return an outcome that no transaction of its own told; who sent the command over Kafka is told all the same."""

@@ -15,7 +15,7 @@ from hub.application import issuing, redeeming
 from hub.application.commands import LedgerCommand
 from hub.application.ids import time_ordered_uuid
 from hub.application.sessions import Session
-from hub.application.transaction import UseCase
+from hub.application.transaction import Foresee, UseCase
 from hub.codec import requests
 from hub.codec.fields import Fields
 from hub.codec.outcome import Outcome
@@ -55,9 +55,10 @@ class Ledger(Method):
 
 @dataclass(frozen=True, slots=True)
 class Mutation(Method):
-    """Any other mutation, run in a transaction of its own."""
+    """Any other mutation, run in a transaction of its own. `first` is what has to be on the ledger before it."""
 
     use_case: UseCase
+    first: Foresee | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,12 @@ def build_methods(
     use_cases: Mapping[str, UseCase],
     special: Mapping[str, Handle],
     streams: Mapping[str, Serve],
+    first: Mapping[str, Foresee],
 ) -> dict[str, Method]:
-    """Return the methods of all services. Raises LookupError for an RPC without an access rule or without a handler."""
+    """Return the methods of all services. `first` are the ledger commands that some mutations need done before them.
+
+    Raises LookupError for an RPC without an access rule or without a handler.
+    """
     methods: dict[str, Method] = {}
     for service in services:
         for rpc in service.methods:
@@ -104,7 +109,8 @@ def build_methods(
             if name in ledger:
                 methods[name] = Ledger(*head, ledger[name])
             elif name in use_cases:
-                methods[name] = (Mutation if head[2].mutation else Query)(*head, use_cases[name])
+                use_case = use_cases[name]
+                methods[name] = Mutation(*head, use_case, first.get(name)) if head[2].mutation else Query(*head, use_case)
             elif name in special:
                 methods[name] = Special(*head, special[name])
             elif name in _BATCHES:

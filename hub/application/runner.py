@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from hub.application.transaction import UseCase
+from hub.application.commands import LedgerCommand
+from hub.application.transaction import Foresee, UseCase
 from hub.codec.events import Event, Reply
 from hub.codec.outcome import Outcome
 from hub.domain.caller import Caller
@@ -15,6 +16,10 @@ class Runner(Protocol):
 
     async def query(self, use_case: UseCase, caller: Caller, request: Any) -> Outcome:
         """Answer a query."""
+        ...
+
+    async def foresee(self, look: Foresee, caller: Caller, request: Any, request_id: str) -> LedgerCommand | None:
+        """Return what a mutation needs on the ledger before it; None where the request id is known already."""
         ...
 
     async def publish(self, events: list[Event]) -> None:

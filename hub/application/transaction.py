@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.message import Message
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from hub.application.commands import LedgerCommand
 from hub.codec.events import Event
 from hub.domain.caller import Caller
 from hub.domain.clock import local_date
@@ -37,3 +38,11 @@ class Transaction:
 
 UseCase = Callable[[Transaction, Any], Awaitable[Message | Refusal]]
 """A mutation or a query: takes the transaction and the request message, returns the response message or a refusal."""
+
+Foresee = Callable[[Transaction, Any], Awaitable[LedgerCommand | None]]
+"""Looks, without changing anything, which ledger command a mutation needs done before it; None where it will be refused anyway.
+
+The command goes through the committer before the mutation's transaction begins, never inside it: a batch may have to wait for that
+transaction, which then waits for the batch. So the mutation checks that what it needs is there, and the command must do no harm where
+the mutation does not come about after all.
+"""

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from hub.application.transaction import Transaction, UseCase
+from hub.application.commands import LedgerCommand
+from hub.application.transaction import Foresee, Transaction, UseCase
 from hub.codec.events import Event, Reply, command_outcome
 from hub.codec.outcome import Outcome, answer, recorded, refused
 from hub.domain.caller import Caller
@@ -24,6 +25,7 @@ from hub.ledger.connection import sqlalchemy_url
 from hub.ledger.tables import IdempotencyRow, OutboxRow
 
 _PENDING = -1
+_SNAPSHOT = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
 _EVENTS_PER_INSERT = 5_000
 """PostgreSQL takes 65,535 parameters a statement; an event has five. Rating a whole pool leaves more events than that."""
 
@@ -45,11 +47,19 @@ class UnitOfWork:
             await connection.execute(text("SELECT 1"))
         return True
 
+    async def foresee(self, look: Foresee, caller: Caller, request: Any, request_id: str) -> LedgerCommand | None:
+        """Return what a mutation needs on the ledger before it, read from one snapshot; None where the request id is known already."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            await session.connection(execution_options=_SNAPSHOT)
+            if await _known(session, caller, request_id) is not None:
+                return None
+            return await look(Transaction(session, caller, self._clock.now()), request)
+
     async def query(self, use_case: UseCase, caller: Caller, request: Any) -> Outcome:
         """Answer a query from one snapshot. Nothing it does can change anything."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             # One snapshot for all its statements: an answer shows a state that was, not half of one and half of the next.
-            await session.connection(execution_options={"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"})
+            await session.connection(execution_options=_SNAPSHOT)
             return _outcome(await use_case(Transaction(session, caller, self._clock.now()), request))
 
     async def mutate(
@@ -100,14 +110,9 @@ class UnitOfWork:
         statement = insert(IdempotencyRow).values(values).on_conflict_do_nothing().returning(col(IdempotencyRow.status))
         if (await tx.session.execute(statement)).first() is not None:
             return None
-        row = (
-            await tx.session.exec(
-                select(IdempotencyRow.digest, IdempotencyRow.status, IdempotencyRow.body, IdempotencyRow.at).where(
-                    IdempotencyRow.participant_id == tx.caller.participant_id, IdempotencyRow.request_id == UUID(request_id)
-                )
-            )
-        ).one()
-        return _Stored(row[0], recorded(*row[1:]))
+        stored = await _known(tx.session, tx.caller, request_id)
+        assert stored is not None, "records are never deleted"
+        return stored
 
     async def _record(self, tx: Transaction, request_id: str, outcome: Outcome) -> None:
         await tx.session.execute(
@@ -129,6 +134,14 @@ class UnitOfWork:
 class _Stored:
     digest: bytes
     outcome: Outcome
+
+
+async def _known(session: AsyncSession, caller: Caller, request_id: str) -> _Stored | None:
+    statement = select(IdempotencyRow.digest, IdempotencyRow.status, IdempotencyRow.body, IdempotencyRow.at).where(
+        IdempotencyRow.participant_id == caller.participant_id, IdempotencyRow.request_id == UUID(request_id)
+    )
+    row = (await session.exec(statement)).first()
+    return _Stored(row[0], recorded(*row[1:])) if row is not None else None
 
 
 def _outcome(result: Any) -> Outcome:

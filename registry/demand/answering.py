@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from hub.application.commands import LedgerCommand
 from hub.application.ids import time_ordered_uuid
+from hub.application.reserving import ReserveOrderCommand
 from hub.application.transaction import Transaction
 from hub.codec.fields import Fields
-from hub.domain.refusals import Refusal, RefusalCode
+from hub.domain.model import OrderKey, OrderState
+from hub.domain.refusals import Refusal, RefusalCode, invalid_state
 from registry.demand import codec, domain, store
 from registry.demand.domain import DemandState, InvitationState, OfferState
 from registry.demand.posting import close_offers
@@ -114,26 +117,32 @@ async def decline_invitation(tx: Transaction, request: pb.DeclineInvitationReque
     return pb.DeclineInvitationResponse(invitation=codec.invitation_message(invitation))
 
 
+async def order_of_offer(tx: Transaction, request: pb.AcceptOfferRequest) -> LedgerCommand | None:
+    """Return the reservation that an acceptance needs on the ledger before it; None where it will be refused."""
+    found = await _acceptable(tx, request, lock=False)
+    if isinstance(found, Refusal):
+        return None
+    demand, offer = found
+    order_key = OrderKey(offer.provider, domain.order_number(tx.today, demand.demand_id.hex[16:]))
+    return ReserveOrderCommand(OrderState(order_key, demand.enterprise, codec.lines_of(offer.lines)))
+
+
 async def accept_offer(tx: Transaction, request: pb.AcceptOfferRequest) -> pb.AcceptOfferResponse | Refusal:
-    """Accept an open offer: the appointment and its order are made, the other offers end.
+    """Accept an open offer: the appointment is made, its order's number reserved before, and the other offers end.
 
     OFFER_NOT_FOUND, NOT_PERMITTED for others than the enterprise's platform; INVALID_STATE where demand or offer is not open any more;
     PROVIDER_SUSPENDED, ENTERPRISE_SANCTIONED where that has happened since.
     """
-    fields = Fields()
-    fields.uuid("offer_id", request.offer_id)
-    found = None if fields.refusal else await store.demand_of_offer(tx.session, request.offer_id)
-    if found is None or not domain.sees_all(tx.caller, found[0].division):
-        return fields.refusal or Refusal(RefusalCode.OFFER_NOT_FOUND)
+    found = await _acceptable(tx, request, lock=True)
+    if isinstance(found, Refusal):
+        return found
     demand, offer = found
-    refusal = (
-        domain.may_post(tx.caller, demand.division)
-        or domain.closed(store.standing(demand), tx.today)
-        or _offer_closed(tx, demand, offer)
-        or await _barred(tx, demand, offer)
-    )
-    if refusal is not None:
-        return refusal
+    order_no = domain.order_number(tx.today, demand.demand_id.hex[16:])
+    if not await store.reserved(tx.session, offer.provider, order_no, demand.enterprise):
+        # What was in the way when the reservation was due has gone since, or the day has changed.
+        return invalid_state(
+            "受理期间情况已变,请以新请求编号重新办理", "the state changed meanwhile: accept again under another request id"
+        )
     offer.state = OfferState.ACCEPTED
     demand.state, demand.accepted_offer = DemandState.APPOINTED, offer.offer_id
     row = AppointmentRow(
@@ -143,7 +152,7 @@ async def accept_offer(tx: Transaction, request: pb.AcceptOfferRequest) -> pb.Ac
         division=demand.division,
         provider=offer.provider,
         home=offer.home,
-        order_no=domain.order_number(tx.today, demand.demand_id.hex[16:]),
+        order_no=order_no,
         lines=offer.lines,
         deliver_by=domain.deliver_by(tx.today, offer.delivery_days),
         entry_id=offer.entry_id,
@@ -151,12 +160,28 @@ async def accept_offer(tx: Transaction, request: pb.AcceptOfferRequest) -> pb.Ac
         appointed_by=tx.caller.participant_id,
     )
     tx.session.add_all((offer, row))
-    await store.reserve_order(tx.session, row, offer.price)
     await close_offers(tx, demand, offer.provider)
     tx.emit(codec.demand_changed(demand, "Appoint", tx.now, tx.today))
     for told in codec.appointment_made(row, demand, tx.now):
         tx.emit(told)
     return pb.AcceptOfferResponse(appointment=codec.appointment_message(row, demand))
+
+
+async def _acceptable(tx: Transaction, request: pb.AcceptOfferRequest, *, lock: bool) -> tuple[DemandRow, OfferRow] | Refusal:
+    """Return the offer and its demand where the caller may accept it now."""
+    fields = Fields()
+    fields.uuid("offer_id", request.offer_id)
+    found = None if fields.refusal else await store.demand_of_offer(tx.session, request.offer_id, lock=lock)
+    if found is None or not domain.sees_all(tx.caller, found[0].division):
+        return fields.refusal or Refusal(RefusalCode.OFFER_NOT_FOUND)
+    demand, offer = found
+    refusal = (
+        domain.may_post(tx.caller, demand.division)
+        or domain.closed(store.standing(demand), tx.today)
+        or _offer_closed(tx, demand, offer)
+        or await _barred(tx, demand, offer)
+    )
+    return refusal or (demand, offer)
 
 
 async def _barred(tx: Transaction, demand: DemandRow, offer: OfferRow) -> Refusal | None:

@@ -129,7 +129,12 @@ def offer_message(row: OfferRow, demand: DemandRow, today: date) -> pb.Offer:
 
 def lines_message(stored: Sequence[Any]) -> list[clearing_pb2.OrderLine]:
     """Stored lines as Authorize takes them."""
-    return encode.lines(Line(Category(category), fen, tuple(map(LineFlag, flags))) for category, fen, flags in stored)
+    return encode.lines(lines_of(stored))
+
+
+def lines_of(stored: Sequence[Any]) -> tuple[Line, ...]:
+    """Stored lines as the ledger knows them."""
+    return tuple(Line(Category(category), fen, tuple(map(LineFlag, flags))) for category, fen, flags in stored)
 
 
 def appointment_message(row: AppointmentRow, demand: DemandRow) -> pb.Appointment:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hub.application.transaction import UseCase
-from registry.demand.answering import accept_offer, decline_invitation, get_appointment, submit_offer, withdraw_offer
+from hub.application.transaction import Foresee, UseCase
+from registry.demand.answering import accept_offer, decline_invitation, get_appointment, order_of_offer, submit_offer, withdraw_offer
 from registry.demand.posting import get_demand, invite_providers, list_demands, match_demand, post_demand, withdraw_demand
 
 _SERVICE = "yrd.registry.v1.DemandService"
@@ -21,3 +21,6 @@ METHODS: dict[str, UseCase] = {
     f"{_SERVICE}.AcceptOffer": accept_offer,
     f"{_SERVICE}.GetAppointment": get_appointment,
 }
+
+FIRST: dict[str, Foresee] = {f"{_SERVICE}.AcceptOffer": order_of_offer}
+"""What has to be on the ledger before."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, or_, select
@@ -16,17 +15,12 @@ from hub.application.keyset import Page
 from hub.application.within import stem
 from hub.domain.caller import Caller, Role
 from registry.demand.domain import DemandState, InvitationState, Standing
-from registry.demand.tables import AppointmentRow, DemandRow, InvitationRow, OfferRow
+from registry.demand.tables import DemandRow, InvitationRow, OfferRow
 
 _ENTERPRISE = """
 SELECT division, EXISTS (SELECT FROM registry.negative_list AS n
   WHERE n.enterprise = e.uscc AND n.since <= :today AND (n.until IS NULL OR n.until > :today))
 FROM enterprise AS e WHERE uscc = :uscc"""
-
-# The order of the ledger, with nothing committed on it yet: from here on the number is this enterprise's at this provider (rules.md O1).
-_RESERVE = """
-INSERT INTO service_order (provider, order_no, enterprise, lines, expenditure, committed, committed_total)
-VALUES (:provider, :order_no, :enterprise, CAST(:lines AS jsonb), :expenditure, '{}', 0)"""
 
 
 async def enterprise(session: AsyncSession, uscc: str, today: Any) -> tuple[str, bool] | None:
@@ -66,12 +60,12 @@ async def offers(session: AsyncSession, demand_id: UUID) -> Sequence[OfferRow]:
     return (await session.exec(select(OfferRow).where(OfferRow.demand_id == demand_id).order_by(*order))).all()
 
 
-async def demand_of_offer(session: AsyncSession, offer_id: str) -> tuple[DemandRow, OfferRow] | None:
-    """Lock the demand of an offer and return both, or None."""
+async def demand_of_offer(session: AsyncSession, offer_id: str, *, lock: bool = True) -> tuple[DemandRow, OfferRow] | None:
+    """Return an offer and its demand, the demand locked unless only looked at, or None."""
     known = (await session.exec(select(OfferRow.demand_id).where(OfferRow.offer_id == UUID(offer_id)))).first()
     if known is None:
         return None
-    demand = await find(session, str(known), lock=True)
+    demand = await find(session, str(known), lock=lock)
     assert demand is not None, "an offer refers to its demand"
     # Read after the lock, so that it shows what the lock waited for.
     return demand, await session.get_one(OfferRow, UUID(offer_id), populate_existing=True)
@@ -97,10 +91,11 @@ async def owns_entry(session: AsyncSession, provider: str, entry_id: int) -> boo
     return (await session.execute(statement, {"id": entry_id, "provider": provider})).first() is not None
 
 
-async def reserve_order(session: AsyncSession, row: AppointmentRow, expenditure: int) -> None:
-    """Write the order to the ledger, where Authorize will find it."""
-    parameters = {"provider": row.provider, "order_no": row.order_no, "enterprise": row.enterprise}
-    await session.execute(text(_RESERVE), {**parameters, "lines": orjson.dumps(row.lines).decode(), "expenditure": expenditure})
+async def reserved(session: AsyncSession, provider: str, order_no: str, enterprise: str) -> bool:
+    """Say whether an order number of a provider is the enterprise's on the ledger."""
+    statement = text("SELECT 1 FROM service_order WHERE provider = :provider AND order_no = :order_no AND enterprise = :enterprise")
+    found = await session.execute(statement, {"provider": provider, "order_no": order_no, "enterprise": enterprise})
+    return found.first() is not None
 
 
 async def page(session: AsyncSession, caller: Caller, state: DemandState | None, today: Any, wanted: Page) -> Sequence[DemandRow]:

@@ -9,13 +9,19 @@ from typing import Any
 import pytest
 
 from hub.application.enterprises import register_enterprise
+from hub.application.reserving import ReserveOrderCommand
 from hub.domain.caller import Caller, Role
+from hub.domain.model import Line, OrderKey, OrderState
+from hub.domain.policy import Category
 from hub.embedded import EmbeddedPostgres
-from registry.admission.standing import suspend_provider
+from hub.ledger.committer import GroupCommitter
+from registry.admission.standing import reinstate_provider, suspend_provider
 from registry.demand.answering import accept_offer, decline_invitation, get_appointment, submit_offer, withdraw_offer
 from registry.demand.posting import get_demand, invite_providers, list_demands, match_demand, post_demand, withdraw_demand
+from tests.fixtures.ledger import running
+from tests.support_demand import accept
 from tests.support_pool import TESTING, admit, index, offer
-from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, open_desk, platform
+from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, open_desk, platform, response
 from yrd.clearing.v1 import clearing_pb2
 from yrd.common.v1 import types_pb2
 from yrd.participant.v1 import participant_pb2
@@ -78,8 +84,12 @@ def bid(demand_id: str, provider: str = POLYMER, **changes: Any) -> pb.SubmitOff
 async def appointed(desk: Desk) -> pb.Appointment:
     demand_id = (await post(desk, best=2)).demand.demand_id
     made = await desk.do(submit_offer, lab(POLYMER), bid(demand_id))
-    answer = await desk.do(accept_offer, platform(CHANGXING), pb.AcceptOfferRequest(offer_id=made.offer.offer_id))
-    appointment: pb.Appointment = answer.appointment
+    return await agree(desk, made.offer.offer_id)
+
+
+async def agree(desk: Desk, offer_id: str) -> pb.Appointment:
+    request = pb.AcceptOfferRequest(offer_id=offer_id)
+    appointment: pb.Appointment = response(request, await accept(desk, platform(CHANGXING), request)).appointment
     return appointment
 
 
@@ -104,8 +114,7 @@ async def test_from_a_demand_to_an_order_of_the_ledger(desk: Desk) -> None:
     made = await desk.do(submit_offer, lab(POLYMER), bid(demand_id))
     rival = await desk.do(submit_offer, platform(HUZHOU), bid(demand_id, PACK))
     assert made.offer.price_fen == 750_000
-    answer = await desk.do(accept_offer, platform(CHANGXING), pb.AcceptOfferRequest(offer_id=made.offer.offer_id))
-    appointment = answer.appointment
+    appointment = await agree(desk, made.offer.offer_id)
     assert (appointment.enterprise, appointment.provider, appointment.deliver_by) == (FIRM, POLYMER, "2026-03-12")
     assert appointment.order.order_no.startswith("XQ20260302-") and [line.amount_fen for line in appointment.order.lines] == [
         700_000,
@@ -150,7 +159,7 @@ async def test_each_side_is_told_what_concerns_it(desk: Desk) -> None:
     before = len(desk.told())
     demand_id = (await post(desk, best=2)).demand.demand_id
     made = await desk.do(submit_offer, lab(POLYMER), bid(demand_id))
-    await desk.do(accept_offer, platform(CHANGXING), pb.AcceptOfferRequest(offer_id=made.offer.offer_id))
+    await agree(desk, made.offer.offer_id)
     told = [(item.topic, type(item.message).__name__, getattr(item.message, "cause", "")) for item in desk.told()[before:]]
     assert told == [
         ("330000.out", "DemandChanged", "Post"),
@@ -309,9 +318,57 @@ async def test_of_two_who_accept_at_once_one_does(desk: Desk) -> None:
     demand_id = (await post(desk, best=2)).demand.demand_id
     made = [await desk.do(submit_offer, lab(uscc), bid(demand_id, uscc)) for uscc in (POLYMER, PACK)]
     requests = [pb.AcceptOfferRequest(offer_id=item.offer.offer_id) for item in made]
-    outcomes = await asyncio.gather(*(desk.send(accept_offer, platform(CHANGXING), request) for request in requests))
+    outcomes = await asyncio.gather(*(accept(desk, platform(CHANGXING), request) for request in requests))
     assert codes(outcomes) == ["INVALID_STATE", "OK"]
-    assert len(desk.rows("SELECT 1 FROM service_order")) == 1
+    assert len(desk.rows("SELECT 1 FROM registry.appointment")) == 1
+    # A number reserved for the one who came too late stays unused.
+    assert set(desk.rows("SELECT enterprise, committed_total FROM service_order")) == {(FIRM, 0)}
+
+
+async def test_an_acceptance_that_is_refused_leaves_nothing_on_the_ledger(desk: Desk) -> None:
+    demand_id = (await post(desk, best=1)).demand.demand_id
+    made = await desk.do(submit_offer, lab(POLYMER), bid(demand_id))
+    request = pb.AcceptOfferRequest(offer_id=made.offer.offer_id)
+    assert codes([await accept(desk, platform(SHANGHAI), request)]) == ["OFFER_NOT_FOUND"]
+    await desk.do(suspend_provider, platform(SHANGHAI), registry_pb2.SuspendProviderRequest(provider=POLYMER, reason="复核"))
+    refused = pb.AcceptOfferRequest(offer_id=made.offer.offer_id)
+    assert codes([await accept(desk, platform(CHANGXING), refused)]) == ["PROVIDER_SUSPENDED"]
+    assert desk.rows("SELECT 1 FROM service_order") == []
+    # What was in the way at the first look and is gone at the second: nothing is agreed without a number.
+    await desk.do(reinstate_provider, platform(SHANGHAI), registry_pb2.ReinstateProviderRequest(provider=POLYMER, reason="复核通过"))
+    assert await desk.refused(accept_offer, platform(CHANGXING), pb.AcceptOfferRequest(offer_id=made.offer.offer_id)) == (
+        "INVALID_STATE",
+        [],
+    )
+
+
+async def test_accepting_again_changes_nothing_and_a_request_id_is_looked_at_first(desk: Desk) -> None:
+    demand_id = (await post(desk, best=1)).demand.demand_id
+    made = await desk.do(submit_offer, lab(POLYMER), bid(demand_id))
+    request = pb.AcceptOfferRequest(offer_id=made.offer.offer_id)
+    first = await accept(desk, platform(CHANGXING), request)
+    state = desk.state()
+    assert await accept(desk, platform(CHANGXING), request) == first
+    other = (await post(desk, best=1)).demand.demand_id
+    bidden = await desk.do(submit_offer, lab(POLYMER), bid(other))
+    reused = pb.AcceptOfferRequest(request_id=request.request_id, offer_id=bidden.offer.offer_id)
+    assert codes([await accept(desk, platform(CHANGXING), reused)]) == ["REQUEST_ID_REUSED"]
+    assert desk.state()["public.service_order"] == state["public.service_order"]
+
+
+async def test_a_number_that_another_enterprise_took_refuses_the_acceptance(desk: Desk) -> None:
+    demand_id = (await post(desk, best=1)).demand.demand_id
+    made = await desk.do(submit_offer, lab(POLYMER), bid(demand_id))
+    order_no = f"XQ20260302-{demand_id.replace('-', '')[16:].upper()}"
+    taken = ReserveOrderCommand(OrderState(OrderKey(POLYMER, order_no), OTHER_FIRM, (Line(Category.RESEARCH, 100),)))
+    committer = GroupCommitter(desk.uri, desk.clock)
+    async with running(committer):
+        assert (await committer.submit(taken, COORDINATOR)).ok
+        assert (await committer.submit(taken, COORDINATOR)).ok, "sent again it is as it was"
+    before = desk.state()
+    request = pb.AcceptOfferRequest(offer_id=made.offer.offer_id)
+    assert codes([await accept(desk, platform(CHANGXING), request)]) == ["ALREADY_EXISTS"]
+    assert desk.state() == before
 
 
 async def test_pages_of_demands(desk: Desk) -> None:

@@ -15,10 +15,10 @@ import pytest
 from hub.application.enterprises import register_enterprise
 from hub.domain.caller import Caller
 from hub.embedded import EmbeddedPostgres
-from registry.demand.answering import accept_offer
 from registry.demand.posting import post_demand
 from tests.integration.test_registry_rest import HUZHOU, LAB, NEWCOMER, SHANGHAI, STATION, furnish
 from tests.integration.test_web_doors import check_problem
+from tests.support_demand import accept
 from tests.support_rest import OWN, Door, once, open_door, provider
 from tests.support_usecases import Desk, credit_code, open_desk, platform
 from yrd.common.v1 import types_pb2
@@ -230,7 +230,7 @@ async def test_from_an_invitation_to_an_order(desk: Desk, http: httpx.AsyncClien
     withdrawn = await http.post(f"/offers/{first.json()['offer_id']}/withdrawal", headers=once())
     assert withdrawn.json()["state"] == "OFFER_STATE_WITHDRAWN"
     second = (await http.post(f"/demands/{demand}/offers", json=offer, headers=once())).json()
-    await desk.do(accept_offer, platform(CHANGXING), demand_pb2.AcceptOfferRequest(offer_id=second["offer_id"]))
+    assert (await accept(desk, platform(CHANGXING), demand_pb2.AcceptOfferRequest(offer_id=second["offer_id"]))).ok
     appointment = (await http.get(f"/demands/{demand}/appointment")).json()
     assert appointment["order"]["lines"][0]["amount_fen"] == 240_000 and appointment["contact"]["name"] == "采购部"
 
