@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adapters.anhui import connector, mapping
+from adapters.anhui import connector, mapping, unmapping
 from adapters.runtime.model import Adapter
 
 ADAPTER = Adapter(
@@ -17,6 +17,7 @@ ADAPTER = Adapter(
     map=mapping.map_record,
     write=connector.write,
     load=connector.load,
+    unmap=unmapping.unmap,
     mapped=mapping.MAPPED,
     dropped=mapping.DROPPED,
 )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
+from collections import Counter
 from collections.abc import Iterator
-from datetime import date, datetime
+from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from openpyxl import Workbook, load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
-from adapters.anhui.mapping import CODES, DIVISION, read_day, write_day
+from adapters.anhui.mapping import CODES, DIVISION, MARK, WITHDRAWN, read_day, write_day
+from adapters.anhui.workbook import Limits, SheetRow, Unusable, opened, rows, text_of
 from adapters.runtime.documents import WHOLE, unusable
 from adapters.runtime.model import Broken, Kind, NativeRecord
 from adapters.runtime.results import ObligationRow, OutcomeRow, PositionRow, RedemptionRow, Results, VoucherRow
@@ -28,6 +28,8 @@ _SHEETS = {
     Kind.CAPTURE: "兑付申请",
 }
 _HEADER_ROW = 2
+_ID = "编号"
+LIMITS = Limits()
 _STYLE = Style(CODES, day=write_day, read_day=read_day)
 _TABLES = ResultTables(
     redemptions=table(
@@ -94,48 +96,65 @@ _TABLES = ResultTables(
 
 
 def kinds(name: str) -> tuple[Kind, ...]:
-    """Return what a workbook may hold: every kind, whatever its name."""
-    return tuple(_SHEETS) if name.endswith(".xlsx") and not name.startswith("~") else ()
+    """Return what a workbook may hold: every kind, whatever its name. `~$…` is the office program's mark on a book that is open."""
+    return tuple(_SHEETS) if name.endswith(".xlsx") and not PurePosixPath(name).name.startswith("~") else ()
 
 
-def read(path: Path, name: str, wanted: tuple[Kind, ...]) -> Iterator[NativeRecord | Broken]:
-    """Yield the rows of a workbook, sheet after sheet."""
+def read(path: Path, name: str, wanted: tuple[Kind, ...], limits: Limits = LIMITS) -> Iterator[NativeRecord | Broken]:
+    """Yield the rows of a workbook, sheet after sheet. What cannot be read at all is said once, and a sheet's fault costs that sheet."""
     try:
-        book = load_workbook(path, data_only=True)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError) as error:
-        yield unusable(name, "1", WHOLE, "UNPARSEABLE", str(error))
-        return
-    for kind in wanted:
-        if _SHEETS.get(kind) in book.sheetnames:
-            yield from _read_sheet(book, name, kind)
-    book.close()
+        with opened(path, limits) as book:
+            if not set(_SHEETS.values()) & set(book.sheetnames):
+                raise Unusable("UNPARSEABLE", f"none of the sheets {'、'.join(_SHEETS.values())}")
+            for kind in wanted:
+                if _SHEETS.get(kind) in book.sheetnames:
+                    yield from _read_sheet(book, name, kind, limits)
+    except Unusable as error:
+        yield unusable(name, "1", WHOLE, error.code, error.detail)
 
 
-def _read_sheet(book: Workbook, file: str, kind: Kind) -> Iterator[NativeRecord | Broken]:
+def _read_sheet(book: Workbook, file: str, kind: Kind, limits: Limits) -> Iterator[NativeRecord | Broken]:
     """Yield the rows of a sheet; empty ones are passed over."""
-    name = _SHEETS[kind]
-    header: list[str] = []
-    for number, row in enumerate(book[name].iter_rows(values_only=True), start=1):
-        cells = [_text(value) for value in row]
-        if number == _HEADER_ROW:
-            header = cells
-        elif number > _HEADER_ROW and any(cells):
-            yield record_of_cells(header, cells, file, f"{name}!{number}", kind, "编号")
+    name, at = _SHEETS[kind], _HEADER_ROW
+    header: list[str] | None = None
+    try:
+        for row in rows(book, name, limits):
+            at = row.number
+            if at < _HEADER_ROW:
+                continue
+            if header is None:
+                header = _header(row)
+            else:
+                yield _record(header, row, file, f"{name}!{at}", kind)
+    except Unusable as error:
+        yield unusable(file, f"{name}!{at}", WHOLE, error.code, error.detail)
 
 
-def _text(value: object) -> str:
-    """Return a cell as text. A number keeps the shortest digits that give it back, which are those that were typed."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "是" if value else "否"
-    if isinstance(value, datetime):
-        return write_day(value.date())
-    if isinstance(value, date):
-        return write_day(value)
-    if isinstance(value, int | float):
-        return f"{Decimal(str(value)).normalize():f}"
-    return str(value).strip()
+def _header(row: SheetRow) -> list[str]:
+    """Return the names of the columns; raise Unusable where they do not say what stands below."""
+    if row.number != _HEADER_ROW or _ID not in row.cells:
+        raise Unusable("UNPARSEABLE", f"row {_HEADER_ROW} has no column {_ID}")
+    twice = [name for name, count in Counter(row.cells).items() if name and count > 1]
+    if twice:
+        raise Unusable("UNPARSEABLE", f"column {twice[0]} stands there twice")
+    return row.cells
+
+
+def _record(header: list[str], row: SheetRow, file: str, line: str, kind: Kind) -> NativeRecord | Broken:
+    """Return a row as a record; a value without a column, or a cell without a sound value, makes it unusable."""
+    cells = row.cells + [""] * (len(header) - len(row.cells))
+    native_id = cells[header.index(_ID)]
+    for at, cell in enumerate(cells):
+        column = header[at] if at < len(header) else ""
+        if at in row.odd:
+            code, value = row.odd[at]
+            return unusable(file, line, column or WHOLE, code, value, native_id)
+        if cell and not column:
+            return unusable(file, line, WHOLE, "EXTRA_COLUMN", str(sum(map(bool, header))), native_id)
+    record = record_of_cells(header, cells[: len(header)], file, line, kind, _ID)
+    if isinstance(record, NativeRecord) and record.fields.get(MARK) == WITHDRAWN:
+        return replace(record, deleted=True)
+    return record
 
 
 def write(results: Results, folder: Path) -> list[Path]:
@@ -174,11 +193,11 @@ def _book(results: Results) -> Workbook:
     book = Workbook()
     book.remove(book.worksheets[0])
     headers, amounts = _TABLES.headers(), _TABLES.amounts()
-    for name, rows in _TABLES.write(results, _STYLE).items():
+    for name, lines in _TABLES.write(results, _STYLE).items():
         sheet = book.create_sheet(name)
         sheet.append([f"长三角科技创新券{name}"])
         sheet.append(headers[name])
-        for cells in rows:
+        for cells in lines:
             sheet.append([_cell(column, cells[column], amounts) for column in headers[name]])
         # A text that begins with = would be run as a formula by whoever opens the book.
         for line in sheet.iter_rows(min_row=_HEADER_ROW + 1):
@@ -200,6 +219,6 @@ def load(folder: Path) -> Results:
         book = load_workbook(path)
         for name, header in _TABLES.headers().items():
             for row in book[name].iter_rows(min_row=_HEADER_ROW + 1, values_only=True):
-                found[name].append(dict(zip(header, (_text(value) for value in row), strict=True)))
+                found[name].append(dict(zip(header, (text_of(value) for value in row), strict=True)))
         book.close()
     return _TABLES.read(found, _STYLE)

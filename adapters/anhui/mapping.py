@@ -9,13 +9,16 @@ from pathlib import Path
 from adapters.runtime import commands
 from adapters.runtime.codes import load_codes
 from adapters.runtime.model import FieldTable, Kind, Mapped, NativeRecord
-from adapters.runtime.row import Row, mapping_of
+from adapters.runtime.row import Reject, Row, mapping_of
 from yrd.clearing.v1 import clearing_pb2 as clearing
 
 DIVISION = "340000"
 YUAN = 100
 WAN_YUAN = 1_000_000
 FORM = "YYYY年M月D日"
+MARK = "状态"
+VALID, WITHDRAWN = "有效", "作废"
+_MARK_SAID = "withdrawal mark: 作废 withdraws the row, 有效 states it; absent in older workbooks"
 CODES = load_codes(Path(__file__).parent / "codes.yaml")
 _DAY = re.compile(r"^(\d{4})年(\d{1,2})月(\d{1,2})日$", re.ASCII)
 
@@ -30,6 +33,7 @@ MAPPED: FieldTable = {
         "登记起始": "enterprise.sme_valid_from",
         "登记截止": "enterprise.sme_valid_until",
         "职工人数": "enterprise.staff",
+        MARK: _MARK_SAID,
     },
     Kind.PROVIDER: {
         "编号": "native id",
@@ -38,6 +42,7 @@ MAPPED: FieldTable = {
         "服务领域": "provider.categories, separated by 、 (code list category)",
         "入库时间": "provider.admitted_on",
         "星级": "provider.rating, hundredths",
+        MARK: _MARK_SAID,
     },
     Kind.RECOGNITION: {
         "编号": "native id",
@@ -46,6 +51,7 @@ MAPPED: FieldTable = {
         "互认起始": "recognition.valid_from",
         "互认截止": "recognition.valid_until",
         "三方协议": "recognition.agreement",
+        MARK: _MARK_SAID,
     },
     Kind.VOUCHER: {
         "编号": "native id",
@@ -53,6 +59,7 @@ MAPPED: FieldTable = {
         "企业信用代码": "items[0].enterprise",
         "券号": "items[0].voucher_nos[0]",
         "面额（万元）": "items[0].face_fen, from ten thousand yuan",
+        MARK: _MARK_SAID,
     },
     Kind.AUTHORIZATION: {
         "编号": "native id",
@@ -63,6 +70,7 @@ MAPPED: FieldTable = {
         "服务类别": "input.order.lines[0].category (code list category)",
         "服务费（元）": "input.order.lines[0].amount_fen, from yuan",
         "不支持情形": "input.order.lines[0].flags (code list flag)",
+        MARK: _MARK_SAID,
     },
     Kind.CAPTURE: {
         "编号": "native id",
@@ -73,6 +81,7 @@ MAPPED: FieldTable = {
         "实际服务类别": "lines[0].category (code list category); empty means as authorized",
         "实际服务费（元）": "lines[0].amount_fen, from yuan",
         "附件": "evidence, separated by 、 (code list evidence); no digests: the files stay with the city",
+        MARK: _MARK_SAID,
     },
 }
 
@@ -101,7 +110,11 @@ def write_day(day: date) -> str:
 
 
 def _row(record: NativeRecord) -> Row:
-    return Row(record, MAPPED[record.kind], CODES)
+    row = Row(record, MAPPED[record.kind], CODES)
+    mark = row.optional(MARK)
+    if mark not in ("", VALID, WITHDRAWN):
+        raise Reject(MARK, "UNMAPPED_CODE", mark, MARK)
+    return row
 
 
 def _enterprise(record: NativeRecord) -> Mapped:

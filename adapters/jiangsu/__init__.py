@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adapters.jiangsu import connector, mapping
+from adapters.jiangsu import connecting, connector, mapping, unmapping
 from adapters.runtime.model import Adapter
 
 ADAPTER = Adapter(
@@ -17,6 +17,8 @@ ADAPTER = Adapter(
     map=mapping.map_record,
     write=connector.write,
     load=connector.load,
+    connect=connecting.connect,
+    unmap=unmapping.unmap,
     mapped=mapping.MAPPED,
     dropped=mapping.DROPPED,
 )

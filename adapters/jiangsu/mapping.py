@@ -8,14 +8,17 @@ from pathlib import Path
 from adapters.runtime import commands
 from adapters.runtime.codes import load_codes
 from adapters.runtime.model import FieldTable, Kind, Mapped, NativeRecord
-from adapters.runtime.row import Row, mapping_of
+from adapters.runtime.row import Reject, Row, mapping_of
 from yrd.clearing.v1 import clearing_pb2 as clearing
 
 DIVISION = "320000"
 YUAN = 100
 FORM = "YYYYMMDD"
 CODES = load_codes(Path(__file__).parent / "codes.yaml")
-_DOCUMENTS = {"合同摘要": "合同", "发票摘要": "发票", "付款凭证摘要": "付款凭证", "成果报告摘要": "成果报告"}
+MARK = "操作"
+ADDED, CHANGED, WITHDRAWN = "新增", "变更", "撤销"
+_MARK_SAID = "withdrawal mark: 撤销 withdraws the record, 新增 and 变更 state it; absent in older files"
+DOCUMENTS = {"合同摘要": "合同", "发票摘要": "发票", "付款凭证摘要": "付款凭证", "成果报告摘要": "成果报告"}
 
 MAPPED: FieldTable = {
     Kind.ENTERPRISE: {
@@ -28,6 +31,7 @@ MAPPED: FieldTable = {
         "入库有效期起": "enterprise.sme_valid_from",
         "入库有效期止": "enterprise.sme_valid_until",
         "职工人数": "enterprise.staff",
+        MARK: _MARK_SAID,
     },
     Kind.PROVIDER: {
         "机构编号": "native id",
@@ -36,6 +40,7 @@ MAPPED: FieldTable = {
         "服务类别": "provider.categories, separated by ； (code list category)",
         "入库日期": "provider.admitted_on",
         "评分": "provider.rating, hundredths",
+        MARK: _MARK_SAID,
     },
     Kind.RECOGNITION: {
         "互认编号": "native id",
@@ -43,12 +48,14 @@ MAPPED: FieldTable = {
         "生效日期": "recognition.valid_from",
         "失效日期": "recognition.valid_until",
         "是否签订协议": "recognition.agreement",
+        MARK: _MARK_SAID,
     },
     Kind.VOUCHER: {
         "发放编号": "native id",
         "券号": "items[0].voucher_nos[0]",
         "统一社会信用代码": "items[0].enterprise",
         "金额(元)": "items[0].face_fen, from yuan",
+        MARK: _MARK_SAID,
     },
     Kind.AUTHORIZATION: {
         "申请编号": "native id",
@@ -62,6 +69,7 @@ MAPPED: FieldTable = {
         "服务类别2": "input.order.lines[1].category (code list category); empty means one line",
         "金额2": "input.order.lines[1].amount_fen, from yuan",
         "不予支持2": "input.order.lines[1].flags (code list flag)",
+        MARK: _MARK_SAID,
     },
     Kind.CAPTURE: {
         "兑付编号": "native id",
@@ -79,6 +87,7 @@ MAPPED: FieldTable = {
         "发票摘要": "evidence INVOICE, sha256",
         "付款凭证摘要": "evidence PAYMENT_PROOF, sha256",
         "成果报告摘要": "evidence RESULT_REPORT, sha256",
+        MARK: _MARK_SAID,
     },
 }
 
@@ -100,7 +109,11 @@ def read_day(text: str) -> date:
 
 
 def _row(record: NativeRecord) -> Row:
-    return Row(record, MAPPED[record.kind], CODES)
+    row = Row(record, MAPPED[record.kind], CODES)
+    mark = row.optional(MARK)
+    if mark not in ("", ADDED, CHANGED, WITHDRAWN):
+        raise Reject(MARK, "UNMAPPED_CODE", mark, MARK)
+    return row
 
 
 def _enterprise(record: NativeRecord) -> Mapped:
@@ -189,7 +202,7 @@ def _authorization(record: NativeRecord) -> Mapped:
 
 def _capture(record: NativeRecord) -> Mapped:
     row = _row(record)
-    given = [(kind, row.sha256(column)) for column, kind in _DOCUMENTS.items()]
+    given = [(kind, row.sha256(column)) for column, kind in DOCUMENTS.items()]
     return commands.capture(
         row.text("兑付编号", 64),
         authorization=row.text("申请编号", 64),

@@ -7,6 +7,8 @@ from typing import Final
 REASONS: Final[dict[str, tuple[str, str]]] = {
     "ENCODING": ("字节不合{detail}编码", "the bytes are not {detail}"),
     "UNPARSEABLE": ("无法解析：{detail}", "cannot be parsed: {detail}"),
+    "UNKNOWN_FILE": ("文件名不属于本省约定的任何一种", "the name is none of those agreed with the province"),
+    "FAULT": ("处理该行时出错：{detail}", "the row could not be handled: {detail}"),
     "MISSING_COLUMN": ("列数不足：应有{detail}列", "too few columns: {detail} are expected"),
     "EXTRA_COLUMN": ("列数过多：应有{detail}列", "too many columns: {detail} are expected"),
     "MISSING_FIELD": ("必填项为空", "the field is required and is empty or absent"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hub.domain.clock import Clock, SystemClock
 
@@ -37,6 +37,25 @@ class Delivery:
     name: str
     path: Path
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What an operator should know of something that is left lying at the province: which, why (a stable code and a text), since when."""
+
+    name: str
+    code: str
+    text: str
+    since: str
+
+
+@runtime_checkable
+class Noticing(Protocol):
+    """A source that can tell of what it leaves lying: files not whole for long, locked, or wrong. A status shows it."""
+
+    def notices(self) -> Sequence[Notice]:
+        """Return what stands so since the last pull."""
+        ...
 
 
 class Landing(Protocol):

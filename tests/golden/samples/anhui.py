@@ -52,7 +52,7 @@ def yuan(fen: int) -> int | Decimal:
 def rows(world: World, city: str) -> dict[str, list[Cells]]:
     """Return a city's good rows by sheet; labs and their orders go with the city that keeps them, in turn."""
     mine = {lab.uscc for at, lab in enumerate(world.labs["340000"]) if (at % 2 == 0) == (city == "340100")}
-    return {
+    sheets = {
         "企业": [_firm(f) for f in world.firms["340000"] if f.town == city],
         "机构": [_lab(lab) for lab in world.labs["340000"] if lab.uscc in mine],
         "互认": [_recognition(r) for r in world.recognitions["340000"] if r.issuer == city],
@@ -60,6 +60,7 @@ def rows(world: World, city: str) -> dict[str, list[Cells]]:
         "服务订单": [_order(o) for o in world.orders["340000"] if o.lab in mine],
         "兑付申请": [_claim(c) for c in world.claims["340000"] if c.order.lab in mine],
     }
+    return {name: [{**row, "状态": "有效"} for row in found] for name, found in sheets.items()}
 
 
 def _firm(f: Firm) -> Cells:

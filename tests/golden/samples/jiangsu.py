@@ -39,7 +39,7 @@ def files(world: World) -> dict[str, bytes]:
 
 def rows(world: World) -> dict[str, list[Cells]]:
     """Return the good rows by the file's kind."""
-    return {
+    sheets: dict[str, list[Cells]] = {
         "QY": _firms(world),
         "JG": _labs(world),
         "HR": [
@@ -60,6 +60,7 @@ def rows(world: World) -> dict[str, list[Cells]]:
         "DD": _orders(world),
         "DF": _claims(world),
     }
+    return {name: [{**row, "操作": "新增"} for row in found] for name, found in sheets.items()}
 
 
 def _firms(world: World) -> list[Cells]:
