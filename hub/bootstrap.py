@@ -130,10 +130,10 @@ class Hub:
         use_cases = {
             **enterprises.METHODS,
             **participants.METHODS,
-            **policies.METHODS,
+            **policies.methods(self.settings.provinces),
             **vouchers.METHODS,
             **redemptions.METHODS,
-            **settlement.METHODS,
+            **settlement.methods(self.settings.provinces),
             **Webhooks(lambda: self.webhook_keys().public, self.settings.own_networks).methods(),
             **pool.METHODS,
         }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
+
 from sqlalchemy import tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
@@ -11,6 +14,7 @@ from hub.application.transaction import Transaction, UseCase
 from hub.codec.events import POOL, event
 from hub.codec.fields import Fields
 from hub.codec.policies import decode_policy, encode_policy
+from hub.domain.participation import outsider
 from hub.domain.policy import Policy, policy_in_force
 from hub.domain.refusals import Refusal, RefusalCode, not_permitted
 from hub.ledger.policies import decode_stored
@@ -19,10 +23,13 @@ from yrd.events.v1 import events_pb2
 from yrd.policy.v1 import policy_pb2 as pb
 
 
-async def publish_policy(tx: Transaction, request: pb.PublishPolicyRequest) -> pb.PublishPolicyResponse | Refusal:
+async def publish_policy(
+    tx: Transaction, request: pb.PublishPolicyRequest, provinces: Collection[str] | None = None
+) -> pb.PublishPolicyResponse | Refusal:
     """Publish a policy. One that says the same as the published one of its version changes nothing and tells nobody.
 
-    NOT_PERMITTED for anyone but the issuer's platform; POLICY_EXISTS where the version is published with other content.
+    NOT_PERMITTED for anyone but the issuer's platform; PARTICIPANT_NOT_FOUND where who is to fund is of none of `provinces`, unless that
+    is None; POLICY_EXISTS where the version is published with other content.
     """
     fields = Fields()
     policy = decode_policy(request.policy, fields)
@@ -30,6 +37,11 @@ async def publish_policy(tx: Transaction, request: pb.PublishPolicyRequest) -> p
         return fields.refusal
     if not tx.caller.acts_for(policy.issuer):
         return not_permitted("仅发券地平台可以发布政策", "only the issuer's platform publishes its policy")
+    if provinces is not None:
+        funders = ((f"policy.funding[{i}].division", division) for i, (division, _) in enumerate(policy.funding))
+        refusal = outsider(funders, provinces)
+        if refusal is not None:
+            return refusal
     message = encode_policy(policy)
     if await _insert(tx, policy, message):
         tx.emit(event(POOL, policy.issuer, events_pb2.PolicyPublished(policy=message)))
@@ -94,8 +106,10 @@ async def list_policies(tx: Transaction, request: pb.ListPoliciesRequest) -> pb.
     return pb.ListPoliciesResponse(policies=[pb.Policy.FromString(row.body) for row in shown], next_page_token=token)
 
 
-METHODS: dict[str, UseCase] = {
-    "yrd.policy.v1.PolicyService.PublishPolicy": publish_policy,
-    "yrd.policy.v1.PolicyService.GetPolicy": get_policy,
-    "yrd.policy.v1.PolicyService.ListPolicies": list_policies,
-}
+def methods(provinces: Collection[str]) -> dict[str, UseCase]:
+    """Return the use cases by the full name of their RPC. `provinces` are those that take part."""
+    return {
+        "yrd.policy.v1.PolicyService.PublishPolicy": partial(publish_policy, provinces=provinces),
+        "yrd.policy.v1.PolicyService.GetPolicy": get_policy,
+        "yrd.policy.v1.PolicyService.ListPolicies": list_policies,
+    }

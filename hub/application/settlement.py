@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from hub.codec.fields import Fields
 from hub.domain.caller import Caller, Role
 from hub.domain.divisions import contains, province_of
 from hub.domain.model import PayeeKind
+from hub.domain.participation import outsider
 from hub.domain.refusals import Refusal, RefusalCode, invalid_state, not_permitted
 from hub.domain.settlement import Closing, Debt, Movement, close
 from hub.ledger import reading
@@ -33,8 +34,13 @@ WHERE (j.issuer, j.window_no) IN (SELECT * FROM unnest(CAST(:issuers AS text[]),
   AND j.cause IN ('CLEAR', 'REFUND')"""
 
 
-async def close_window(tx: Transaction, request: pb.CloseWindowRequest) -> pb.CloseWindowResponse | Refusal:
+async def close_window(
+    tx: Transaction, request: pb.CloseWindowRequest, provinces: Collection[str] | None = None
+) -> pb.CloseWindowResponse | Refusal:
     """Close the open windows of issuers into one settlement window (rules.md T1, T2).
+
+    NOT_PERMITTED for others than the coordination group and the issuers' platforms; PARTICIPANT_NOT_FOUND where an issuer is of none of
+    `provinces`, unless that is None.
 
     The exclusive lock waits for every clearing in flight and keeps new ones out until the commit, so a window closes drained.
     """
@@ -45,6 +51,10 @@ async def close_window(tx: Transaction, request: pb.CloseWindowRequest) -> pb.Cl
         return fields.refusal
     if any(not _may_close(tx.caller, issuer) for issuer in request.issuers):
         return not_permitted("仅协调组或发券地平台可以关闭结算期", "only the coordination group or the issuer's platform closes")
+    if provinces is not None:
+        refusal = outsider(((f"issuers[{index}]", issuer) for index, issuer in enumerate(request.issuers)), provinces)
+        if refusal is not None:
+            return refusal
     issuers = sorted(set(request.issuers)) or await _closable(tx)
     numbers = await _advance_windows(tx, issuers)
     movements = await _movements(tx, numbers)
@@ -273,10 +283,12 @@ async def get_provider_position(tx: Transaction, request: pb.GetProviderPosition
     )
 
 
-METHODS: dict[str, UseCase] = {
-    "yrd.settlement.v1.SettlementService.CloseWindow": close_window,
-    "yrd.settlement.v1.SettlementService.GetWindow": get_window,
-    "yrd.settlement.v1.SettlementService.ConfirmPayment": confirm_payment,
-    "yrd.settlement.v1.SettlementService.GetIssuerPosition": get_issuer_position,
-    "yrd.settlement.v1.SettlementService.GetProviderPosition": get_provider_position,
-}
+def methods(provinces: Collection[str]) -> dict[str, UseCase]:
+    """Return the use cases by the full name of their RPC. `provinces` are those that take part."""
+    return {
+        "yrd.settlement.v1.SettlementService.CloseWindow": partial(close_window, provinces=provinces),
+        "yrd.settlement.v1.SettlementService.GetWindow": get_window,
+        "yrd.settlement.v1.SettlementService.ConfirmPayment": confirm_payment,
+        "yrd.settlement.v1.SettlementService.GetIssuerPosition": get_issuer_position,
+        "yrd.settlement.v1.SettlementService.GetProviderPosition": get_provider_position,
+    }

@@ -296,10 +296,10 @@ TEXTS: dict[str, _Entry] = {
     ),
     "PARTICIPANT_NOT_FOUND": (
         *_GONE,
-        "未找到该参与方",
-        "No participant of that id",
-        "请核对编号",
-        "Check the id",
+        "所列区划所属省市未参加",
+        "A division is named whose province takes no part",
+        "请核对区划代码",
+        "Check the division's code",
     ),
     "UNKNOWN_FIELD": (
         *_BAD,

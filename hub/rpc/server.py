@@ -123,6 +123,9 @@ class Pipeline(grpc.GenericRpcHandler):
     async def _call(self, name: str, access: Access, payload: bytes, context: Any) -> Outcome:
         if self._in_flight > IN_FLIGHT_MAX:
             return refused(Refusal(RefusalCode.OVERLOADED))
+        if context.time_remaining() == 0:
+            # Nobody waits for the answer any more. It was not begun, and whoever sends it again finds it so.
+            return refused(Refusal(RefusalCode.DEADLINE_EXCEEDED))
         if len(payload) > self._message_bytes_max:
             return refused(too_large(self._message_bytes_max))
         caller = authenticate(self._guard, access, context)

@@ -10,7 +10,7 @@ from hub.domain.divisions import COORDINATION
 from hub.domain.money import MAX_FEN
 from tests.fixtures import badcallers, badidentity
 from tests.fixtures import requests as good
-from tests.fixtures.badinput import UNKNOWN, Row, Seen, World, invalid, mutations, nest, open_to_platforms, row, wrong
+from tests.fixtures.badinput import UNKNOWN, Make, Row, Seen, World, change, invalid, mutations, nest, open_to_platforms, row, wrong
 from tests.fixtures.delta import (
     CHANGXING,
     CLEARING,
@@ -234,6 +234,22 @@ async def _larger_than_grpc_accepts(world: World) -> Seen:
     return Seen(result.status.name, result.code)
 
 
+def _outsider(who: str, method: str, make: Make, path: str) -> Row:
+    """A division of a province that takes no part: what it is told would have no topic, and would keep everybody's events waiting."""
+    return row(
+        f"{path} takes no part",
+        who,
+        method,
+        lambda world: change(make(world), path, "440300"),
+        Seen("NOT_FOUND", "PARTICIPANT_NOT_FOUND", (path,)),
+    )
+
+
+OUTSIDERS = [
+    _outsider(COORDINATION, f"{SETTLEMENT}.CloseWindow", good.close_window, "issuers[0]"),
+    _outsider(CHANGXING, f"{POLICIES}.PublishPolicy", good.publish, "policy.funding[0].division"),
+]
+
 POLICY = {
     "issuer": SHANGHAI,
     "version": "1",
@@ -262,6 +278,7 @@ ROWS = [
     *FIELDS,
     *NO_ID,
     *BYTES,
+    *OUTSIDERS,
     Row("larger than gRPC accepts, through the client", _larger_than_grpc_accepts, Seen("RESOURCE_EXHAUSTED", "MESSAGE_TOO_LARGE")),
     *badidentity.ROWS,
     *badcallers.ROWS,

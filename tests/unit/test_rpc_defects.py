@@ -40,6 +40,12 @@ class _Context:
     status: grpc.StatusCode | None = None
     details = ""
 
+    def __init__(self, seconds_left: float | None = None) -> None:
+        self._seconds_left = seconds_left
+
+    def time_remaining(self) -> float | None:
+        return self._seconds_left
+
     def auth_context(self) -> dict[str, list[bytes]]:
         return {}
 
@@ -70,3 +76,25 @@ async def test_a_fault_has_a_status_and_no_secret(error: Exception, status: grpc
         await handler.unary_unary(b"", context)
     assert context.status is status
     assert "secret" not in context.details
+
+
+class _Answering(_Failing):
+    def __init__(self) -> None:
+        super().__init__(AssertionError())
+        self.calls = 0
+
+    async def call(self, name: str, payload: bytes, caller: Caller) -> None:
+        self.calls += 1
+        await super().call(name, payload, caller)
+
+
+@pytest.mark.parametrize(("seconds_left", "status"), [(0.0, "DEADLINE_EXCEEDED"), (0.01, "INTERNAL"), (None, "INTERNAL")])
+async def test_a_call_that_nobody_waits_for_is_not_begun(seconds_left: float | None, status: str) -> None:
+    dispatcher: Any = _Answering()
+    guard: Any = _Open()
+    pipeline = Pipeline(dispatcher, guard, message_bytes_max=1000, metrics=RpcMetrics(CollectorRegistry()))
+    context = _Context(seconds_left)
+    with pytest.raises(_Aborted):
+        await pipeline._handlers["/yrd.clearing.v1.ClearingService/Void"].unary_unary(b"", context)
+    assert context.status is grpc.StatusCode[status]
+    assert dispatcher.calls == (status == "INTERNAL")

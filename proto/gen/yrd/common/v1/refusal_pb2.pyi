@@ -102,7 +102,7 @@ class _RefusalCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalCo
     REFUSAL_CODE_ALREADY_EXISTS: _RefusalCode.ValueType  # 37
     """The thing exists already with other content."""
     REFUSAL_CODE_PARTICIPANT_NOT_FOUND: _RefusalCode.ValueType  # 38
-    """No participant of that id."""
+    """A division is named whose province takes no part in the hub; the field is named."""
     REFUSAL_CODE_UNKNOWN_FIELD: _RefusalCode.ValueType  # 39
     """The request carries a field that the contract does not have."""
     REFUSAL_CODE_UNAUTHENTICATED: _RefusalCode.ValueType  # 40
@@ -236,7 +236,7 @@ REFUSAL_CODE_RECOGNITION_NOT_FOUND: RefusalCode.ValueType  # 36
 REFUSAL_CODE_ALREADY_EXISTS: RefusalCode.ValueType  # 37
 """The thing exists already with other content."""
 REFUSAL_CODE_PARTICIPANT_NOT_FOUND: RefusalCode.ValueType  # 38
-"""No participant of that id."""
+"""A division is named whose province takes no part in the hub; the field is named."""
 REFUSAL_CODE_UNKNOWN_FIELD: RefusalCode.ValueType  # 39
 """The request carries a field that the contract does not have."""
 REFUSAL_CODE_UNAUTHENTICATED: RefusalCode.ValueType  # 40
