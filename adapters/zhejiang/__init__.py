@@ -3,7 +3,16 @@
 from pathlib import Path
 
 from adapters.runtime.model import Adapter
+from adapters.runtime.source import Source, SourceSettings
 from adapters.zhejiang import connector, mapping, unmapping
+
+
+def _connect(settings: SourceSettings) -> Source:
+    # Only who exchanges with the province needs what reads its tree.
+    from adapters.zhejiang.source import connect
+
+    return connect(settings)
+
 
 ADAPTER = Adapter(
     name="zhejiang",
@@ -17,6 +26,7 @@ ADAPTER = Adapter(
     map=mapping.map_record,
     write=connector.write,
     load=connector.load,
+    connect=_connect,
     unmap=unmapping.unmap,
     mapped=mapping.MAPPED,
     dropped=mapping.DROPPED,

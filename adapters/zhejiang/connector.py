@@ -16,6 +16,7 @@ from adapters.runtime.documents import read_lines
 from adapters.runtime.model import Broken, Kind, NativeRecord
 from adapters.runtime.results import ObligationRow, OutcomeRow, PositionRow, RedemptionRow, Results, VoucherRow
 from adapters.runtime.tables import ResultTables, Style, table
+from adapters.zhejiang.growing import file_name
 from adapters.zhejiang.mapping import CODES, WITHDRAWN, read_day, write_day
 
 _FILES = {
@@ -26,10 +27,8 @@ _FILES = {
     Kind.AUTHORIZATION: "shouquan",
     Kind.CAPTURE: "duifu",
 }
-# An archive has a folder of the year above; a rotated file a day in its name, or a number or day behind it.
-_NAME = re.compile(
-    r"(?:[0-9]{4}/)?33[0-9]{4}/([a-z]+)(?:[-_.][0-9]{4}-?[0-9]{2}-?[0-9]{2})?\.jsonl(?:[-.][0-9]{1,8})?(?:@[0-9]+-([0-9]+))?", re.ASCII
-)
+# An archive has a folder of the year above; a landed part says the file's generation and its first line.
+_NAME = re.compile(r"(?:[0-9]{4}/)?33[0-9]{4}/([^/@]+)(?:@[0-9]+-([0-9]+))?", re.ASCII)
 _STYLE = Style(CODES, money=str, read_money=int, day=write_day, read_day=read_day)
 _TABLES = ResultTables(
     redemptions=table(
@@ -98,7 +97,8 @@ _TABLES = ResultTables(
 def kinds(name: str) -> tuple[Kind, ...]:
     """Return what a file, or the landed part of one, holds, by its name `<issuer>/<kind>.jsonl`."""
     found = _NAME.fullmatch(name)
-    return tuple(kind for kind, file in _FILES.items() if found and found[1] == file)
+    said = file_name(found[1]) if found else None
+    return tuple(kind for kind, file in _FILES.items() if said and said.kind == file)
 
 
 def read(path: Path, name: str, wanted: tuple[Kind, ...]) -> Iterator[NativeRecord | Broken]:
