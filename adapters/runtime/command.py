@@ -1,164 +1,137 @@
-"""What a command line or a demonstration calls: run adapters, one or all, and look into their quarantine."""
+"""What a command line, a demonstration or a test calls: engines opened, run together phase by phase, their results collected."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters.runtime.kafka_out import KafkaConfig
+from adapters.runtime.engine import Ends, Engine, Limits, Progress
+from adapters.runtime.folder import FolderSource
+from adapters.runtime.kafka_in import KafkaIn
+from adapters.runtime.kafka_out import KafkaConfig, KafkaOut
+from adapters.runtime.landing import FileLanding
+from adapters.runtime.locking import only_process
 from adapters.runtime.model import Adapter, Phase
+from adapters.runtime.quarantining import QuarantinedRow
 from adapters.runtime.registry import find_adapter, list_adapters
-from adapters.runtime.session import AdapterReport, Progress, Session, open_session, silent
-from adapters.runtime.state import QuarantinedRow, State
-from adapters.runtime.topics import DEFAULT_PREFIX
+from adapters.runtime.report import Report
+from adapters.runtime.source import Source
+from adapters.runtime.state import State
+from adapters.runtime.topics import DEFAULT_PREFIX, in_topic, out_topic
 from hub.domain.clock import Clock, SystemClock
 
-__all__ = ["collect_all", "collect_results", "find_adapter", "list_adapters", "quarantine_rows", "run", "run_adapter", "run_all"]
+__all__ = ["Broker", "collect", "find_adapter", "list_adapters", "open_engine", "quarantine_rows", "run_once", "run_together"]
+
+Connect = Callable[[FileLanding], Source]
+"""Makes an adapter's source, given where it lands what it brings."""
 
 
-def run_adapter(
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The Kafka that adapters and hub share. `config`: further kafka-python settings; `topic_seconds`: how long a topic is waited for."""
+
+    bootstrap: str
+    prefix: str = DEFAULT_PREFIX
+    config: KafkaConfig = field(default_factory=dict)
+    topic_seconds: float = 60.0
+
+    def ends(self, adapter: Adapter) -> Ends:
+        """Return an adapter's two ends: its own in-topic and its own out-topic."""
+        outward, inward = in_topic(self.prefix, adapter.division), out_topic(self.prefix, adapter.division)
+        return Ends(
+            lambda: KafkaOut(self.bootstrap, outward, self.config),
+            lambda state: KafkaIn(self.bootstrap, inward, self.config, state, timeout_s=self.topic_seconds),
+        )
+
+
+def of_folder(adapter: Adapter, folder: Path | None = None) -> Connect:
+    """Return a source that brings the native files of a folder, by default the adapter's samples."""
+    return lambda _landing: FolderSource(folder or adapter.samples, adapter.kinds)
+
+
+@contextmanager
+def open_engine(
     adapter: Adapter,
+    ends: Ends,
+    work: Path,
     *,
-    bootstrap: str,
-    work_dir: Path,
-    kafka_config: KafkaConfig | None = None,
-    prefix: str = DEFAULT_PREFIX,
-    samples_dir: Path | None = None,
-    phases: Sequence[Phase] = tuple(Phase),
+    connect: Connect | None = None,
     clock: Clock | None = None,
-    progress: Progress = silent,
-    deadline_s: float = 120.0,
-    retry_refused: bool = False,
-) -> AdapterReport:
-    """Send an adapter's phases one after the other, each answered before the next, and return the counts.
+    limits: Limits | None = None,
+) -> Iterator[Engine]:
+    """Open an adapter's memory (`<work>/state.db`) and its engine; without `connect` it brings its samples.
 
-    Raises ConnectionError (no broker, no topic) and PolicyFileError. What was sent before and is unchanged is not sent again.
+    Raises WorkFolderInUse, PolicyFileError, SourceFault where the source's settings are wrong, and WrongSchema.
     """
-    report = AdapterReport(adapter.name)
-    with open_session(
-        adapter,
-        bootstrap=bootstrap,
-        kafka_config=kafka_config or {},
-        prefix=prefix,
-        work_dir=work_dir,
-        clock=clock or SystemClock(),
-        samples_dir=samples_dir,
-        progress=progress,
-        deadline_s=deadline_s,
-        retry_refused=retry_refused,
-    ) as session:
-        for phase in phases:
-            session.run(phase, report)
-    return report
+    with only_process(work), State(work / "state.db") as state:
+        engine = Engine(adapter, state, work, ends, clock or SystemClock(), connect or of_folder(adapter), limits)
+        try:
+            yield engine
+        finally:
+            engine.close()
 
 
-def run(
-    name: str,
-    *,
-    bootstrap: str,
-    work_dir: Path,
-    kafka_config: KafkaConfig | None = None,
-    prefix: str = DEFAULT_PREFIX,
-    samples_dir: Path | None = None,
-    phases: Sequence[Phase] = tuple(Phase),
-    clock: Clock | None = None,
-    progress: Progress = silent,
-    deadline_s: float = 120.0,
-    retry_refused: bool = False,
-) -> AdapterReport:
-    """Run the adapter of that name or division (`deltahub adapter run PROVINCE`); raise LookupError if there is none."""
-    return run_adapter(
-        find_adapter(name),
-        bootstrap=bootstrap,
-        work_dir=work_dir,
-        kafka_config=kafka_config,
-        prefix=prefix,
-        samples_dir=samples_dir,
-        phases=phases,
-        clock=clock,
-        progress=progress,
-        deadline_s=deadline_s,
-        retry_refused=retry_refused,
-    )
+def run_once(engine: Engine, *, deadline_s: float = 120.0, phases: Sequence[Phase] = tuple(Phase)) -> Report:
+    """Bring what the province has now, have it answered as far as the deadline of each phase allows, and return the counts.
+
+    What an earlier run left unanswered is sent again. Raises SourceDown, SourceFault and ConnectionError.
+    """
+    engine.bring()
+    engine.resend()
+    for phase in phases:
+        engine.exchange(phase, deadline_s=deadline_s)
+    return engine.report()
 
 
-def run_all(
+def run_together(
     adapters: Sequence[Adapter],
-    *,
-    bootstrap: str,
+    broker: Broker,
     work_dir: Path,
-    kafka_config: KafkaConfig | None = None,
-    prefix: str = DEFAULT_PREFIX,
-    phases: Sequence[Phase] = tuple(Phase),
+    *,
     clock: Clock | None = None,
-    progress: Progress = silent,
+    progress: Progress | None = None,
     deadline_s: float = 120.0,
-) -> list[AdapterReport]:
-    """Run several adapters side by side, in step: nobody begins a phase before everybody has finished the one before."""
-    reports = [AdapterReport(adapter.name) for adapter in adapters]
-    with ExitStack() as stack, ThreadPoolExecutor(max_workers=max(1, len(adapters)), thread_name_prefix="adapter") as threads:
+) -> list[Report]:
+    """Run several adapters side by side over their samples, in step: nobody begins a phase before everybody has finished the one before.
 
-        def opened(adapter: Adapter) -> Session:
-            return stack.enter_context(
-                open_session(
-                    adapter,
-                    bootstrap=bootstrap,
-                    kafka_config=kafka_config or {},
-                    prefix=prefix,
-                    work_dir=work_dir,
-                    clock=clock or SystemClock(),
-                    progress=progress,
-                    deadline_s=deadline_s,
-                )
-            )
+    Alone, each would be refused what the others have not brought yet, and try again later; in step nothing is refused for being early.
+    """
+    with ExitStack() as stack, ThreadPoolExecutor(max(1, len(adapters)), thread_name_prefix="adapter") as threads:
 
-        sessions = [opened(adapter) for adapter in adapters]
-        for phase in phases:
-            for done in [threads.submit(session.run, phase, report) for session, report in zip(sessions, reports, strict=True)]:
-                done.result()
-    return reports
+        def opened(adapter: Adapter) -> Engine:
+            return stack.enter_context(open_engine(adapter, broker.ends(adapter), work_dir / adapter.name, clock=clock))
+
+        def one_phase(engine: Engine, phase: Phase) -> None:
+            left = engine.exchange(phase, deadline_s=deadline_s)
+            if progress is not None:
+                answered = sum(count for of, _, outcome, count in engine.state.records.tally() if of == phase and outcome)
+                progress(engine.adapter.name, phase, answered, answered + left)
+
+        engines = [opened(adapter) for adapter in adapters]
+        list(threads.map(lambda engine: engine.bring(), engines))
+        for phase in Phase:
+            list(threads.map(one_phase, engines, [phase] * len(engines)))
+        return [engine.report() for engine in engines]
 
 
-def collect_results(
-    adapter: Adapter,
-    *,
-    bootstrap: str,
-    work_dir: Path,
-    kafka_config: KafkaConfig | None = None,
-    prefix: str = DEFAULT_PREFIX,
-    clock: Clock | None = None,
-) -> list[Path]:
-    """Read what the hub has told an adapter's province and write its native result files and quarantine; return the files."""
-    with open_session(
-        adapter, bootstrap=bootstrap, kafka_config=kafka_config or {}, prefix=prefix, work_dir=work_dir, clock=clock or SystemClock()
-    ) as session:
-        return session.collect()
+def collect(adapters: Sequence[Adapter], broker: Broker, work_dir: Path, *, clock: Clock | None = None) -> Mapping[str, list[Path]]:
+    """Read what the hub has told since, side by side, and write each province's native result files; return the files by adapter name."""
+
+    def one(adapter: Adapter) -> list[Path]:
+        with open_engine(adapter, broker.ends(adapter), work_dir / adapter.name, clock=clock) as engine:
+            engine.catch_up()
+            return [*engine.push_results(), engine.files.quarantine_file]
+
+    with ThreadPoolExecutor(max(1, len(adapters)), thread_name_prefix="adapter") as threads:
+        return dict(zip([adapter.name for adapter in adapters], threads.map(one, adapters), strict=True))
 
 
-def collect_all(
-    adapters: Sequence[Adapter],
-    *,
-    bootstrap: str,
-    work_dir: Path,
-    kafka_config: KafkaConfig | None = None,
-    prefix: str = DEFAULT_PREFIX,
-    clock: Clock | None = None,
-) -> dict[str, list[Path]]:
-    """Collect the results of several adapters side by side; return the files by adapter name."""
-
-    def collect(adapter: Adapter) -> list[Path]:
-        return collect_results(adapter, bootstrap=bootstrap, work_dir=work_dir, kafka_config=kafka_config, prefix=prefix, clock=clock)
-
-    with ThreadPoolExecutor(max_workers=max(1, len(adapters)), thread_name_prefix="adapter") as threads:
-        return {adapter.name: files for adapter, files in zip(adapters, threads.map(collect, adapters), strict=True)}
-
-
-def quarantine_rows(name: str, *, work_dir: Path) -> list[QuarantinedRow]:
-    """Return the quarantine of an adapter; raise LookupError if there is no such adapter."""
-    path = work_dir / find_adapter(name).name / "state.db"
-    if not path.exists():
+def quarantine_rows(work: Path) -> list[QuarantinedRow]:
+    """Return the quarantine of an adapter's folder, also while it runs; nothing where the adapter never ran."""
+    if not (work / "state.db").is_file():
         return []
-    with State(path) as state:
-        return state.quarantined()
+    with State(work / "state.db", read_only=True) as state:
+        return state.quarantine.rows()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from adapters.runtime.state import SentRow
+from adapters.runtime.records import SentRow
 from yrd.clearing.v1 import clearing_pb2 as clearing
 from yrd.common.v1 import refusal_pb2 as refusal
 from yrd.events.v1 import events_pb2 as events
@@ -133,74 +134,84 @@ def obligation_row(window_id: str, obligation: settlement.Obligation) -> Obligat
     return ObligationRow(window_id, obligation.debtor, obligation.creditor, obligation.amount_fen, state)
 
 
-def _outcome_row(sent: SentRow) -> OutcomeRow:
+def outcome_row(sent: SentRow) -> OutcomeRow:
     """Return a record's outcome as a row; the message on one line."""
     return OutcomeRow(sent.kind, sent.native_id, sent.file, sent.line, sent.outcome or "UNANSWERED", _one_line(sent.message_zh))
 
 
-class Folding:
-    """Events, one after the other, into how things stand after the last."""
+FactRow = RedemptionRow | VoucherRow | ObligationRow | PositionRow
+"""What the hub tells of itself, rather than in answer to a record."""
 
-    def __init__(self) -> None:
-        self._redemptions: dict[str, RedemptionRow] = {}
-        self._vouchers: dict[tuple[str, str], VoucherRow] = {}
-        self._obligations: dict[tuple[str, str, str], ObligationRow] = {}
-        self._positions: dict[tuple[str, str], PositionRow] = {}
+FACTS: dict[str, type[FactRow]] = {
+    "redemption": RedemptionRow,
+    "voucher": VoucherRow,
+    "obligation": ObligationRow,
+    "position": PositionRow,
+}
+"""Kinds of facts by their names."""
 
-    def take(self, event: Message) -> None:
-        """Take an event in. Of a kind that has no result file, nothing is kept."""
-        if isinstance(event, events.RedemptionChanged):
-            row = redemption_row(event.redemption, event.reasons)
-            before = self._redemptions.get(row.redemption_id)
-            # A later step, such as a payment, explains itself and not the amount: the amount's reasoning stays.
-            self._redemptions[row.redemption_id] = row if row.basis or before is None else replace(row, basis=before.basis)
-        elif isinstance(event, events.VouchersIssued):
-            for note in event.vouchers:
-                self._vouchers[(note.issuer, note.voucher_no)] = voucher_row(note)
-        elif isinstance(event, events.VoucherReturned):
-            self._vouchers[(event.voucher.issuer, event.voucher.voucher_no)] = voucher_row(event.voucher)
-        elif isinstance(event, events.WindowClosed):
-            self._close(event.window)
-        elif isinstance(event, events.ObligationPaid):
-            self._owe(obligation_row(event.window_id, event.obligation))
 
-    def _close(self, window: settlement.Window) -> None:
-        for obligation in window.obligations:
-            self._owe(obligation_row(window.window_id, obligation))
-        for position in window.positions:
-            self._positions[(window.window_id, position.division)] = PositionRow(window.window_id, position.division, position.amount_fen)
+def facts(event: Message) -> Iterator[tuple[str, str, FactRow]]:
+    """Yield (kind, id, row) of what an event says. Of an event that has no result file, nothing."""
+    if isinstance(event, events.RedemptionChanged):
+        yield "redemption", event.redemption.redemption_id, redemption_row(event.redemption, event.reasons)
+    elif isinstance(event, events.VouchersIssued):
+        for note in event.vouchers:
+            yield "voucher", f"{note.issuer}/{note.voucher_no}", voucher_row(note)
+    elif isinstance(event, events.VoucherReturned):
+        yield "voucher", f"{event.voucher.issuer}/{event.voucher.voucher_no}", voucher_row(event.voucher)
+    elif isinstance(event, events.WindowClosed):
+        yield from _closed(event.window)
+    elif isinstance(event, events.ObligationPaid):
+        yield _owed(event.window_id, event.obligation)
 
-    def _owe(self, row: ObligationRow) -> None:
-        key = (row.window_id, row.debtor, row.creditor)
-        before = self._obligations.get(key)
+
+def _closed(window: settlement.Window) -> Iterator[tuple[str, str, FactRow]]:
+    for obligation in window.obligations:
+        yield _owed(window.window_id, obligation)
+    for position in window.positions:
+        row = PositionRow(window.window_id, position.division, position.amount_fen)
+        yield "position", f"{window.window_id}/{position.division}", row
+
+
+def _owed(window_id: str, obligation: settlement.Obligation) -> tuple[str, str, FactRow]:
+    row = obligation_row(window_id, obligation)
+    return "obligation", f"{row.window_id}/{row.debtor}/{row.creditor}", row
+
+
+def merged(before: FactRow | None, row: FactRow) -> FactRow:
+    """Return how a fact stands after `row`, where it stood as `before`."""
+    if isinstance(row, RedemptionRow) and isinstance(before, RedemptionRow):
+        # A later step, such as a payment, explains itself and not the amount: the amount's reasoning stays.
+        return row if row.basis else replace(row, basis=before.basis)
+    if isinstance(before, ObligationRow) and before.state == "PAID":
         # Window and payment may come over different partitions: paid once seen stays paid.
-        if before is None or before.state != "PAID":
-            self._obligations[key] = row
-
-    def results(self, sent: Sequence[SentRow] = ()) -> Results:
-        """Return how things stand, in a fixed order, with the outcomes of the records sent."""
-        return Results(
-            redemptions=tuple(
-                sorted(self._redemptions.values(), key=lambda row: (row.issuer, row.provider, row.order_no, row.redemption_id))
-            ),
-            vouchers=tuple(row for _, row in sorted(self._vouchers.items())),
-            obligations=tuple(row for _, row in sorted(self._obligations.items())),
-            positions=tuple(row for _, row in sorted(self._positions.items())),
-            outcomes=tuple(_outcome_row(row) for row in sent),
-        )
+        return before
+    return row
 
 
-_EVENTS: dict[str, type[Message]] = {
+def results(stand: Iterable[FactRow], sent: Iterable[SentRow] = ()) -> Results:
+    """Return facts as they stand, in a fixed order, with the outcomes of the records sent."""
+    rows: dict[type[FactRow], list[FactRow]] = {kind: [] for kind in FACTS.values()}
+    for row in stand:
+        rows[type(row)].append(row)
+
+    def of(kind: type[RowT], key: Callable[[RowT], tuple[str, ...]]) -> tuple[RowT, ...]:
+        return tuple(sorted((row for row in rows[kind] if isinstance(row, kind)), key=key))
+
+    return Results(
+        redemptions=of(RedemptionRow, lambda row: (row.issuer, row.provider, row.order_no, row.redemption_id)),
+        vouchers=of(VoucherRow, lambda row: (row.issuer, row.voucher_no)),
+        obligations=of(ObligationRow, lambda row: (row.window_id, row.debtor, row.creditor)),
+        positions=of(PositionRow, lambda row: (row.window_id, row.division)),
+        outcomes=tuple(outcome_row(row) for row in sent),
+    )
+
+
+EVENTS: dict[str, type[Message]] = {
     f"yrd.events.v1.{kind.DESCRIPTOR.name}": kind
     for kind in (events.RedemptionChanged, events.VouchersIssued, events.VoucherReturned, events.WindowClosed, events.ObligationPaid)
 }
+"""The events that say facts, by their full names."""
 
-
-def fold(stream: Iterable[tuple[str, bytes]], sent: Sequence[SentRow] = ()) -> Results:
-    """Return the results of a stream of (type, body); a type that is new to the adapter is passed over."""
-    folding = Folding()
-    for name, body in stream:
-        kind = _EVENTS.get(name)
-        if kind is not None:
-            folding.take(kind.FromString(body))
-    return folding.results(sent)
+RowT = TypeVar("RowT", RedemptionRow, VoucherRow, ObligationRow, PositionRow)

@@ -1,0 +1,199 @@
+"""Deliveries into the memory, row by row in chunks: each chunk with its commands, its quarantine and its place, or not at all."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from adapters.runtime.deciding import Verdict, decide
+from adapters.runtime.deliveries import Counts, Landed
+from adapters.runtime.edition import Edition
+from adapters.runtime.effects import packed
+from adapters.runtime.failpoints import failpoint
+from adapters.runtime.identity import digest_of
+from adapters.runtime.landing import FileLanding
+from adapters.runtime.model import PHASE_OF, Adapter, Broken, Kind, Mapped, NativeRecord, Phase
+from adapters.runtime.queueing import ORDER
+from adapters.runtime.reading import kinds_in, records_in
+from adapters.runtime.reasons import describe
+from adapters.runtime.records import Delivered
+from adapters.runtime.state import State
+from adapters.runtime.work import Work
+from hub.domain.clock import Clock
+
+log = logging.getLogger(__name__)
+
+_WAITING_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row on its way: an edition, or why there is none."""
+
+    number: int
+    kind: Kind | None
+    item: Delivered | Broken
+
+
+class Intake:
+    """Reads what has landed into the memory. One thread calls it.
+
+    Deliveries are read in the order of their phases, so that a firm is known before its orders; two that hold records of one kind are
+    read in the order in which they landed, so that the later edition of a record counts. A full queue pauses it.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        state: State,
+        landing: FileLanding,
+        clock: Clock,
+        *,
+        queue_limit: int = 50_000,
+        chunk_rows: int = 500,
+    ) -> None:
+        self._adapter, self._state, self._landing, self._clock = adapter, state, landing, clock
+        self._queue_limit, self._chunk_rows = queue_limit, chunk_rows
+        self._open: tuple[int, int, Iterator[tuple[NativeRecord, Mapped | None] | Broken]] | None = None
+        self.counted: Counter[tuple[str, str]] = Counter()
+        """Rows by (kind, verdict) since the start."""
+
+    @property
+    def full(self) -> bool:
+        """True while the queue holds as much as it may."""
+        return self._state.queue.depth() >= self._queue_limit
+
+    def step(self) -> bool:
+        """Take a chunk in; say False where nothing has landed, or the queue is full."""
+        if self.full:
+            return False
+        landed = self._next()
+        if landed is None:
+            self._open = None
+            return False
+        try:
+            self._chunk(landed)
+        except BaseException:
+            self._open = None  # it is read again from where the memory says
+            raise
+        return True
+
+    def _next(self) -> Landed | None:
+        """Return the delivery to read: of the earliest phase among those that overtake none that holds the same kinds."""
+        seen: set[Kind] = set()
+        found: tuple[int, Landed] | None = None
+        for landed in self._state.deliveries.waiting(_WAITING_MAX):
+            kinds = kinds_in(self._adapter, landed.name)
+            phase = min((ORDER[PHASE_OF[kind]] for kind in kinds), default=0)
+            if not seen & set(kinds) and (found is None or phase < found[0]):
+                found = phase, landed
+            seen |= set(kinds)
+        return found[1] if found else None
+
+    def _chunk(self, landed: Landed) -> None:
+        rows = list(self._rows(landed))
+        counts, ended = Counts(rows=len(rows)), len(rows) < self._chunk_rows
+        with self._state.transaction(durable=ended):
+            work = Work(self._state, self._adapter.name, self._clock.now().isoformat())
+            editions = [row.item for row in rows if isinstance(row.item, Delivered)]
+            work.load([each.record for each in editions], authorizations=[each.refers_to for each in editions if each.refers_to])
+            if landed.next_row == 0:
+                self._state.quarantine.release_nameless(landed.name)
+            verdicts = [(row.kind, self._take(work, landed, row)) for row in rows]
+            work.write()
+            counts.sent = sum(verdict in (Verdict.SENT, Verdict.PARKED) for _, verdict in verdicts)
+            counts.unchanged = sum(verdict is Verdict.UNCHANGED for _, verdict in verdicts)
+            counts.quarantined = len(verdicts) - counts.sent - counts.unchanged
+            taken_at = work.now if ended else ""
+            self._state.deliveries.progress(landed.number, landed.next_row + len(rows), counts, taken_at=taken_at)
+            failpoint("intake.before_commit")
+        failpoint("intake.after_taken" if ended else "intake.after_commit")
+        self.counted.update((kind or "", verdict.value) for kind, verdict in verdicts)
+
+    def _rows(self, landed: Landed) -> Iterator[_Row]:
+        """Yield the next rows of a delivery, read and mapped."""
+        if self._open is None or self._open[:2] != (landed.number, landed.next_row):
+            items = _unbroken(landed.name, self._items(landed))
+            self._open = (landed.number, landed.next_row, islice(items, landed.next_row, None))
+        items = self._open[2]
+        for number, item in enumerate(islice(items, self._chunk_rows), start=landed.next_row):
+            yield self._row(landed, number, item)
+        self._open = (landed.number, landed.next_row + self._chunk_rows, items)
+
+    def _items(self, landed: Landed) -> Iterator[tuple[NativeRecord, Mapped | None] | Broken]:
+        if not kinds_in(self._adapter, landed.name):
+            zh, en = describe("UNKNOWN_FILE")
+            yield Broken(landed.name, "1", "*", "UNKNOWN_FILE", zh, en)
+            return
+        yield from records_in(self._adapter, self._landing.delivery(landed).path, landed.name)
+
+    def _row(self, landed: Landed, number: int, item: tuple[NativeRecord, Mapped | None] | Broken) -> _Row:
+        if isinstance(item, Broken):
+            return _Row(number, None, item)
+        record, mapped = item
+        try:
+            found = mapped or self._adapter.map(record)
+            if isinstance(found, Broken) and not record.deleted:
+                return _Row(number, record.kind, found)
+            return _Row(number, record.kind, self._delivered(landed, number, record, found))
+        except Exception as error:
+            # Whatever a row does to the code that reads it, it is one row: it waits for a person, and the others go on.
+            log.exception("%s:%s could not be handled", record.file, record.line)
+            zh, en = describe("FAULT", f"{type(error).__name__}")
+            return _Row(number, record.kind, Broken(record.file, record.line, "*", "FAULT", zh, en, native_id=record.native_id))
+
+    def _delivered(self, landed: Landed, number: int, record: NativeRecord, mapped: Mapped | Broken) -> Delivered:
+        digest = digest_of(record, self._adapter.dropped)
+        command = ("", "", b"") if isinstance(mapped, Broken) else (mapped.method, mapped.key, packed(mapped.request))
+        refers = ("", "") if isinstance(mapped, Broken) else (mapped.refers_to, mapped.refers_field)
+        edition = Edition(record.kind, record.native_id, digest, record.deleted, record.id_field, *command, historic=landed.historic)
+        return Delivered(edition, record.file, record.line, landed.number, number, *refers)
+
+    def _take(self, work: Work, landed: Landed, row: _Row) -> Verdict:
+        if isinstance(row.item, Broken):
+            kinds = kinds_in(self._adapter, landed.name)
+            phase = (
+                PHASE_OF[row.kind] if row.kind else min((PHASE_OF[kind] for kind in kinds), key=ORDER.__getitem__, default=Phase.PARTIES)
+            )
+            work.hold(row.item, phase, row.kind or "", landed.number, row.number)
+            return Verdict.QUARANTINED
+        twin = self._twin(work, row.item)
+        if twin:
+            zh, en = describe("DUPLICATE_ID", twin)
+            edition = row.item.edition
+            broken = Broken(row.item.file, row.item.line, edition.id_field, "DUPLICATE_ID", zh, en, edition.native_id, edition.native_id)
+            work.hold(broken, PHASE_OF[edition.kind], edition.kind, landed.number, row.number)
+            return Verdict.QUARANTINED
+        return decide(work, row.item)
+
+    def _twin(self, work: Work, delivered: Delivered) -> str:
+        """Return where in the same delivery the same id says something else: which of the two holds is not guessed.
+
+        A withdrawal is no contradiction of what comes before it.
+        """
+        known, parked = work.of(delivered.record), work.waiting(delivered.record)
+        for file, line, delivery, digest, deleted in (
+            *([(known.file, known.line, known.delivery, known.digest, known.deleted)] if known else []),
+            *([(parked.file, parked.line, parked.delivery, parked.edition.digest, parked.edition.deleted)] if parked else []),
+        ):
+            same = delivery != delivered.delivery or digest == delivered.edition.digest
+            if not same and not deleted and not delivered.edition.deleted:
+                return f"{file}:{line}"
+        return ""
+
+
+def _unbroken(
+    name: str, items: Iterator[tuple[NativeRecord, Mapped | None] | Broken]
+) -> Iterator[tuple[NativeRecord, Mapped | None] | Broken]:
+    """Yield items; where reading itself fails, the rest of the delivery becomes one broken row and stops nothing else."""
+    try:
+        yield from items
+    except OSError:
+        raise  # the disk's trouble, not the file's: it is read again later
+    except Exception as error:
+        log.exception("%s could not be read to its end", name)
+        zh, en = describe("FAULT", f"{type(error).__name__}")
+        yield Broken(name, "*", "*", "FAULT", zh, en)
