@@ -16,6 +16,7 @@ import structlog
 from hub.application.sweeping import SCHEDULER
 from hub.domain.clock import SystemClock
 from hub.ledger.forgetting import AnswerForgetter
+from hub.ledger.summing import close_sums
 from hub.ledger.trimming import trim
 from hub.security.keys import load_signing_key, verification_keys
 from hub.security.tokens import TokenIssuer
@@ -261,6 +262,7 @@ async def _scheduler(hub: Hub, stack: AsyncExitStack) -> None:
                 swept = await hub.sweeper.sweep()
                 if any(swept):
                     log.info("swept", authorizations=swept.authorizations, vouchers=swept.vouchers)
+                await close_sums(hub.unit_of_work.engine)
                 if days := hub.settings.outbox_days:
                     now = hub.clock.now()
                     await trim(hub.unit_of_work.engine, now - timedelta(days=days), now)

@@ -84,6 +84,13 @@ SELECT concat_ws('/', issuer, account, nullif(CASE WHEN account = 'payable' THEN
 FROM sides GROUP BY issuer, account, CASE WHEN account = 'payable' THEN payee ELSE '' END
 HAVING sum(amount) < 0 AND account <> 'appropriation'"""
 
+_SUMS = """
+WITH closed AS (SELECT issuer, debit, credit, amount FROM journal WHERE seq <= (SELECT until_seq FROM account_sum_until)),
+sides AS (SELECT issuer, credit AS account, amount FROM closed UNION ALL SELECT issuer, debit, -amount FROM closed),
+derived AS (SELECT issuer, account, sum(amount) AS amount FROM sides GROUP BY issuer, account)
+SELECT concat_ws('/', issuer, account) || ': kept ' || coalesce(a.amount, 0) || ', derived ' || coalesce(d.amount, 0)
+FROM account_sum AS a FULL JOIN derived AS d USING (issuer, account) WHERE coalesce(a.amount, 0) <> coalesce(d.amount, 0)"""
+
 _NOTE_TOTALS = """
 WITH sides AS (
   SELECT issuer, credit AS account, amount FROM journal UNION ALL SELECT issuer, debit, -amount FROM journal),
@@ -120,6 +127,7 @@ _POSITIONS = (
 
 CHECKS: tuple[tuple[str, str], ...] = (
     ("accounts not negative", _ACCOUNTS),
+    ("closed sums", _SUMS),
     ("notes of a transfer add up", _NOTE_SUMS),
     ("notes", _NOTES),
     ("trial balance", _NOTE_TOTALS),

@@ -67,13 +67,15 @@ async def provider_home(session: AsyncSession, provider: str) -> str | None:
 
 
 async def account_sums(session: AsyncSession, issuer: str) -> dict[str, int]:
-    """Return credits less debits of each account of an issuer, from the journal, fen."""
+    """Return credits less debits of each account of an issuer, fen: the closed sums and the transfers since (`summing.py`)."""
+    until = await one(session, "SELECT until_seq FROM account_sum_until", {})
     statement = text(
         "SELECT account, sum(amount)::bigint FROM ("
-        "SELECT credit AS account, amount FROM journal WHERE issuer = :issuer "
-        "UNION ALL SELECT debit, -amount FROM journal WHERE issuer = :issuer) AS sides GROUP BY account"
+        "SELECT account, amount FROM account_sum WHERE issuer = :issuer "
+        "UNION ALL SELECT credit, amount FROM journal WHERE seq > :until AND issuer = :issuer "
+        "UNION ALL SELECT debit, -amount FROM journal WHERE seq > :until AND issuer = :issuer) AS sides GROUP BY account"
     )
-    return {account: int(total) for account, total in (await session.execute(statement, {"issuer": issuer})).all()}
+    return {account: int(total) for account, total in (await session.execute(statement, {"issuer": issuer, "until": until})).all()}
 
 
 async def one(session: AsyncSession, statement: str, parameters: dict[str, Any]) -> Any:

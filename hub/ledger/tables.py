@@ -232,8 +232,6 @@ class JournalRow(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("amount > 0 OR (amount = 0 AND quota <> 0)", name="journal_moves_something"),
         Index("journal_window", "issuer", "window_no", "payee", postgresql_where="window_no > 0"),
-        Index("journal_issuer", "issuer", "debit", "credit", postgresql_include=["amount"]),
-        Index("journal_redemption", "redemption_id", postgresql_where="redemption_id IS NOT NULL"),
     )
 
     seq: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
@@ -254,6 +252,26 @@ class JournalRow(SQLModel, table=True):
     quota_year: int = Field(sa_column=Column(SmallInteger, nullable=False))
     quota: int = Field(sa_column=_fen())
     window_no: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class AccountSumRow(SQLModel, table=True):
+    """Credits less debits of an issuer's account over the transfers up to `account_sum_until` (`summing.py`)."""
+
+    __tablename__ = "account_sum"
+
+    issuer: str = Field(primary_key=True, sa_type=Text)
+    account: str = Field(primary_key=True, sa_type=Text)
+    amount: int = Field(sa_column=_fen())
+
+
+class AccountSumUntilRow(SQLModel, table=True):
+    """The one row that says up to which transfer the accounts are summed."""
+
+    __tablename__ = "account_sum_until"
+    __table_args__ = (CheckConstraint("id = 1", name="account_sum_until_one"),)
+
+    id: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    until_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class IdempotencyRow(SQLModel, table=True):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import psycopg
 import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from hub.cli.filling import fill
 from hub.embedded import EmbeddedPostgres
 from hub.ledger.audit import CHECKS, SHOWN_MAX, audit
+from hub.ledger.connection import sqlalchemy_url
+from hub.ledger.summing import close_sums
 from tests.fixtures.hub import migrated_template
 from tests.fixtures.postgres import fresh_database
 from tests.support_usecases import START
@@ -23,6 +27,7 @@ TAMPERED = {
         "(SELECT issuer FROM journal GROUP BY issuer ORDER BY issuer LIMIT 1))",
         "DELETE FROM journal WHERE cause = 'EXPIRE'",
     ],
+    "closed sums": ["UPDATE account_sum SET amount = amount + 1 WHERE account = 'paid'"],
     "notes of a transfer add up": ["UPDATE journal SET note_amounts[1] = note_amounts[1] - 1 WHERE seq = (SELECT min(seq) FROM journal)"],
     "notes": [f"UPDATE voucher SET redeemed = redeemed - 1, returned = returned + 1 WHERE {_DRAWN}"],
     "trial balance": [f"UPDATE voucher SET redeemed = redeemed - 1, returned = returned + 1 WHERE {_DRAWN}"],
@@ -45,8 +50,15 @@ def template(postgres_server: EmbeddedPostgres) -> Iterator[str]:
     name = "audited"
     uri = postgres_server.create_database(name, migrated_template(postgres_server))
     fill(uri, 600, ("310000", "320000", "330000"), START, lambda _done, _total: None)
+    asyncio.run(_close(uri))
     yield name
     postgres_server.drop_database(name)
+
+
+async def _close(uri: str) -> None:
+    engine = create_async_engine(sqlalchemy_url(uri))
+    assert await close_sums(engine) > 0
+    await engine.dispose()
 
 
 @pytest.fixture
