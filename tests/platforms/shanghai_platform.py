@@ -61,7 +61,7 @@ class World:
         """Return the items changed after a place in the feed, and the place after the last of them."""
         found = sorted((item for item in self.items[resource].values() if item.seq > after), key=lambda item: item.seq)
         days = (date.fromisoformat(since or "0001-01-01"), date.fromisoformat(until or "9999-12-31"))
-        found = [item for item in found if days[0] <= (item.at + LOCAL).date() <= days[1]][:limit]
+        found = [item for item in found if days[0] <= (item.at.astimezone(UTC) + LOCAL).date() <= days[1]][:limit]
         return [item.body for item in found], found[-1].seq if found else after
 
 
@@ -128,6 +128,9 @@ def _unknown(world: World, request: Request) -> Response | None:
 async def _sent(world: World, what: str, body: bytes, status: int = 200) -> Response:
     """Return an answer, spoiled as a test ordered."""
     fault = next((each for each in world.faults if each["of"] in ("*", what) and each["times"] > 0), None)
+    if fault is not None and fault.get("after", 0) > 0:
+        fault["after"] -= 1
+        fault = None
     if fault is None:
         return Response(body, status, media_type="application/json")
     fault["times"] -= 1
@@ -163,6 +166,10 @@ def control(world: World, app: FastAPI) -> None:
     @app.post("/control/faults")
     async def order(faults: list[dict[str, Any]]) -> None:
         world.faults[:] = faults
+
+    @app.post("/control/reset")
+    async def reset() -> None:
+        world.__init__()  # type: ignore[misc]  # a new world in the place of the old one
 
     @app.post("/control/forget")
     async def forget(tokens: bool = False, cursors: bool = False) -> None:
