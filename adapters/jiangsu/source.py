@@ -34,7 +34,7 @@ class Wanted:
         return f"{self.entry}:{self.digest}"
 
 
-class Mismatch(Exception):
+class Mismatch(SourceFault):
     """The bytes are not those the checksum file speaks of."""
 
     def __init__(self, wanted: Wanted, found: str) -> None:
