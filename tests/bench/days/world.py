@@ -1,7 +1,7 @@
 """A day of one province: its own firms, notes, orders and claims, and as much of its neighbours as the orders need.
 
-Everything is drawn from one seed. Shares of a real day are assumed: a third orders, a little less claims, the rest firms and notes; one row in
-two hundred is broken, as many come twice, one in a hundred is corrected in the evening and one in three hundred withdrawn.
+Everything is drawn from one seed. Shares of a real day are assumed: a third orders, a little less claims, the rest firms and notes; one
+row in two hundred is broken, as many come twice, one in a hundred is corrected in the evening and one in three hundred withdrawn.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class Edition:
 
 @dataclass(frozen=True)
 class Day:
-    """What the four provinces deliver, in order: providers first, so that all are known when somebody recognises them, then the rest, and in
-    the evening repeats, corrections and withdrawals. Only `province` has orders and an evening; `dirt` counts what is wrong on purpose.
+    """What the four provinces deliver, in order: providers first, so that all are known when somebody recognises them, then the rest, and
+    in the evening repeats, corrections and withdrawals. Only `province` has orders and an evening; `dirt` counts what is wrong on purpose.
     """
 
     province: str
@@ -291,4 +291,11 @@ class _Maker:
 
 def empty() -> World:
     """Return a world in which every province has nothing."""
-    return World(*({province: [] for province in PROVINCES} for _ in range(6)))
+    return World(
+        firms={province: [] for province in PROVINCES},
+        labs={province: [] for province in PROVINCES},
+        recognitions={province: [] for province in PROVINCES},
+        issues={province: [] for province in PROVINCES},
+        orders={province: [] for province in PROVINCES},
+        claims={province: [] for province in PROVINCES},
+    )
