@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from adapters.contract import suite_mapping, suite_reading, suite_results, suite_samples, suite_source
+from adapters.contract import suite_exchange, suite_mapping, suite_reading, suite_results, suite_samples, suite_source
 
 
 def _tests(*modules: ModuleType) -> dict[str, object]:
@@ -25,6 +25,6 @@ def _tests(*modules: ModuleType) -> dict[str, object]:
     return found
 
 
-_ALL = _tests(suite_samples, suite_reading, suite_mapping, suite_results, suite_source)
+_ALL = _tests(suite_samples, suite_reading, suite_mapping, suite_results, suite_source, suite_exchange)
 globals().update(_ALL)
 __all__ = list(_ALL)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hub.cli import adapter_new
 from hub.settings import Settings
 
 
@@ -15,6 +16,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(name="run")(run)
     app.command(name="list")(show)
+    adapter_new.register(app)
 
 
 def run(

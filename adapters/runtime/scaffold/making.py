@@ -28,6 +28,8 @@ FORMATS = {
     "json": "JSON (an object whose `data` is the list)",
     "xlsx": "XLSX workbooks of one sheet",
 }
+# GB/T 2260: the first two digits of every province, autonomous region, municipality and special administrative region.
+_PROVINCES = frozenset("11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82".split())
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,29}")
 _PLACES = {"pyproject.toml": ".", "adapter.yaml": ".", "test_contract.py": "tests"}
 _TEMPLATES = (
@@ -51,7 +53,7 @@ def check(name: str, division: str, installed: Iterable[Adapter]) -> None:
     """Raise CannotMake for a name or division that will not do, or that an installed adapter has."""
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise CannotMake(f"{name!r} is no name for an adapter: small letters, digits and _, beginning with a letter, such as henan")
-    if not is_division(division) or not division.endswith("0000"):
+    if not is_division(division) or division[:2] not in _PROVINCES or not division.endswith("0000"):
         raise CannotMake(f"{division!r} is no province: a GB/T 2260 code of six digits that ends in 0000, such as 410000")
     for adapter in installed:
         if name == adapter.name or division == adapter.division:

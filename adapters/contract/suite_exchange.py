@@ -1,0 +1,105 @@
+"""The exchange as a whole, against a hub of a few lines: all in, everything answered, results out, and each record once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from adapters.contract.hub import FakeHub
+from adapters.contract.records import good
+from adapters.contract.suite_results import same
+from adapters.runtime.command import open_engine, run_once
+from adapters.runtime.commands import AUTHORIZE
+from adapters.runtime.engine import Ends, Engine
+from adapters.runtime.model import Adapter, Kind
+from adapters.runtime.results import Results
+
+_SECONDS = 60.0
+
+
+@contextmanager
+def engine(adapter: Adapter, hub: FakeHub, work: Path) -> Iterator[Engine]:
+    """Open the adapter's engine over its samples, with the hub at the other end."""
+    with open_engine(adapter, Ends(lambda: hub, lambda _state: hub), work) as opened:
+        yield opened
+
+
+def records_of(hub: FakeHub) -> Counter[str]:
+    """Return how many commands with an effect of their own came of each record, by `<kind>/<native id>`."""
+    ids = {command.headers["ce_id"] for command in hub.received}
+    return Counter(f"{each.split('/')[1]}/{each.split('/')[2]}" for each in ids)
+
+
+def test_all_samples_are_answered_and_each_has_one_effect(adapter: Adapter, tmp_path: Path) -> None:
+    hub = FakeHub()
+    with engine(adapter, hub, tmp_path) as running:
+        report = run_once(running, deadline_s=_SECONDS)
+    assert (report.unanswered, report.parked, report.refused) == (0, 0, 0)
+    assert report.quarantined
+    # A record withdrawn before anything was sent of it needs no command: it is settled as it is.
+    assert report.sent == len(hub.effects) == len(records_of(hub)) <= report.ok
+    assert set(records_of(hub).values()) == {1}
+    valid = {f"{record.kind}/{record.native_id}" for record, _ in good(adapter) if not record.deleted and "/" not in record.native_id}
+    sent = {each for each in records_of(hub) if not each.startswith(f"{Kind.POLICY}/")}
+    # What is not sent is in quarantine: an id used twice, a claim on an order nobody sent.
+    assert sent <= valid and len(valid - sent) <= report.quarantined
+
+
+def test_a_second_run_sends_nothing(adapter: Adapter, tmp_path: Path) -> None:
+    hub = FakeHub()
+    for _ in range(2):
+        with engine(adapter, hub, tmp_path) as running:
+            report = run_once(running, deadline_s=_SECONDS)
+    assert report.sent == 0
+    assert len(hub.received) == len(hub.effects)
+
+
+def test_an_adapter_that_lost_its_memory_doubles_nothing(adapter: Adapter, tmp_path: Path) -> None:
+    """All is sent again, under the same ids, word for word: the hub knows every one."""
+    hub = FakeHub()
+    with engine(adapter, hub, tmp_path / "first") as running:
+        before = run_once(running, deadline_s=_SECONDS)
+        effects = dict(hub.effects)
+    with engine(adapter, hub, tmp_path / "second") as running:
+        after = run_once(running, deadline_s=_SECONDS)
+    assert hub.effects == effects
+    assert (after.ok, after.refused, after.unanswered) == (before.ok, 0, 0)
+
+
+def test_refusals_come_back_in_the_provinces_own_files(adapter: Adapter, tmp_path: Path) -> None:
+    """Every second order refused: its outcome says so, with the hub's code; what rests on it is never sent."""
+    refused: list[str] = []
+
+    def refuse(method: str, request: object) -> str:
+        number = getattr(getattr(getattr(request, "input", None), "order", None), "order_no", "")
+        if method != AUTHORIZE or (number not in refused and len(refused) * 2 > len(asked)):
+            asked.append(number)
+            return ""
+        refused.append(number)
+        return "CATEGORY_EXCLUDED"
+
+    asked: list[str] = []
+    hub = FakeHub(refuse=refuse)
+    with engine(adapter, hub, tmp_path) as running:
+        report = run_once(running, deadline_s=_SECONDS)
+        running.push_results()
+        results = adapter.load(tmp_path / "results")
+    assert report.refused and report.refusals == {"CATEGORY_EXCLUDED": report.refused}
+    assert Counter(row.outcome for row in results.outcomes)["CATEGORY_EXCLUDED"] == report.refused
+    assert len(results.redemptions) == report.by_kind[Kind.AUTHORIZATION]["OK"]
+
+
+def test_results_are_what_the_hub_told(adapter: Adapter, tmp_path: Path) -> None:
+    """Written, read back, and written again after a restart: the same."""
+    hub = FakeHub()
+    found: list[Results] = []
+    for _ in range(2):
+        with engine(adapter, hub, tmp_path) as running:
+            report = run_once(running, deadline_s=_SECONDS)
+            running.push_results()
+            found.append(adapter.load(tmp_path / "results"))
+    assert len(found[0].outcomes) == report.ok
+    assert len(found[0].redemptions) == report.by_kind[Kind.AUTHORIZATION]["OK"]
+    same(found[1], found[0])
