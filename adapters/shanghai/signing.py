@@ -44,6 +44,6 @@ def signed(keys: Sequence[bytes], message_id: str, timestamp: str, body: bytes, 
 
 def is_recent(timestamp: str, now: datetime) -> bool:
     """Say whether a message was sent within five minutes of now: an older one may be a recording."""
-    if not timestamp.isdecimal() or len(timestamp) > 12:
+    if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 12):
         return False
     return abs(now.timestamp() - int(timestamp)) <= TOLERANCE.total_seconds()

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import structlog
 
 from adapters.runtime.given import checked
 from adapters.runtime.source import Delivery, Landing, SourceFault, SourceSettings
@@ -22,7 +21,7 @@ from adapters.shanghai.platform import CursorExpired, Platform
 from adapters.shanghai.settings import ShanghaiGiven
 from adapters.shanghai.webhook import Listener, seen_key
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 _RESULT = "-result.json"
 
@@ -101,7 +100,7 @@ class ShanghaiSource:
             if not place.next:
                 raise SourceFault(f"{resource}: the platform says a cursor expired and was given none; tell its operator") from None
             # From the beginning: what came before comes again, and has no second effect.
-            log.warning("shanghai_cursor_expired", resource=resource, feed=key)
+            log.warning("the platform no longer knows the cursor of %s: the feed begins anew", key)
             landing.keep(key, _text(_Place(page=place.page)))
             return True
         page = self._checked(got.body, resource, place)

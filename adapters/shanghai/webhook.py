@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 import time
 from collections.abc import Sequence
 from datetime import datetime
 
-import structlog
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -21,7 +21,7 @@ from adapters.shanghai.settings import WebhookGiven
 from adapters.shanghai.signing import is_message_id, is_recent, secret_of, signed
 from hub.domain.clock import Clock
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 PATH = "/webhooks"
 _START_SECONDS_MAX = 10.0
@@ -89,13 +89,13 @@ def application(door: Door, bytes_max: int) -> FastAPI:
             message_id, timestamp, signature = (request.headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
             fresh = await run_in_threadpool(door.take, message_id, timestamp, signature, body)
         except Refused as refused:
-            log.warning("webhook_refused", status=refused.status, reason=refused.reason)
+            log.warning("webhook: refused with %d, %s", refused.status, refused.reason)
             return Response(refused.reason, refused.status, media_type="text/plain")
         except (OSError, SourceFault) as error:
             # Not kept, so not acknowledged: the platform posts it again.
-            log.error("webhook_not_kept", error=type(error).__name__)
+            log.error("webhook: a message could not be kept (%s)", type(error).__name__)
             return Response(status_code=503, headers={"retry-after": "60"})
-        log.info("webhook_taken", fresh=fresh)
+        log.info("webhook: a message was taken, %s", "new" if fresh else "seen before")
         return Response(status_code=204)
 
     return app
@@ -156,7 +156,7 @@ class Listener:
         until = time.monotonic() + _START_SECONDS_MAX
         while not self._server.started and self._thread.is_alive() and time.monotonic() < until:
             self._thread.join(0.01)
-        log.info("webhook_listening", port=self.port)
+        log.info("webhook: listening on port %d", self.port)
 
     def close(self) -> None:
         """Answer what is under way, then stop."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
-
-import structlog
 
 from adapters.runtime.given import checked
 from adapters.runtime.source import Delivery, Landing, Notice, SourceDown, SourceFault, SourceSettings
@@ -20,7 +19,7 @@ from adapters.zhejiang.growing import Digest, FileName, LineTooLong, Place, file
 from adapters.zhejiang.mapping import DIVISION
 from adapters.zhejiang.settings import ZhejiangGiven
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 MANIFEST = "qingdan.json"
 """Lists the result files of a set with their digests (清单); it is written last."""
@@ -88,11 +87,13 @@ class ZhejiangSource:
         folder = self._given.outgoing / DIVISION
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            bodies = {file.name: file.read_bytes() for file in sorted(files) if file.suffix == ".jsonl"}
-            listed = [{"wenjian": name, "sha256": hashlib.sha256(body).hexdigest()} for name, body in bodies.items()]
-            bodies[MANIFEST] = (json.dumps(listed, ensure_ascii=False, indent=1) + "\n").encode()
-            for name, body in bodies.items():
-                _write(folder / name, body)
+            for file in files:
+                if file.suffix == ".jsonl":
+                    _write(folder / file.name, file.read_bytes())
+            # All that stands there, not only what has just changed.
+            digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.jsonl"))}
+            listed = [{"wenjian": name, "sha256": digest} for name, digest in digests.items()]
+            _write(folder / MANIFEST, (json.dumps(listed, indent=1) + "\n").encode())
         except OSError as error:
             raise SourceDown(f"{folder}: {type(error).__name__}") from None
 
@@ -179,7 +180,7 @@ class ZhejiangSource:
 
     def _tell(self, name: str, code: str, text: str) -> None:
         self._notices[name] = Notice(name, code, text, self._clock.now().isoformat())
-        log.warning("zhejiang_file", file=name, code=code)
+        log.warning("%s: %s (%s)", name, text, code)
 
 
 def _files(root: Path, prefix: str) -> list[_File]:

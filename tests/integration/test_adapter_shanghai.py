@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -14,13 +15,17 @@ from typing import Any
 import httpx
 import pytest
 
+from adapters.contract.hub import FakeHub
 from adapters.runtime.results import OutcomeRow, Results
 from adapters.runtime.source import Delivery, SourceDown, SourceFault, SourceSettings
 from adapters.shanghai import ADAPTER
 from adapters.shanghai.source import ShanghaiSource, connect
 from hub.domain.clock import SimulatedClock
-from tests.fixtures.landing import Ground, ground
+from tests.fixtures.landing import Ground, beyond_landing, exchanged, ground
 from tests.fixtures.shanghai import OLD_SECRET, WEBHOOK_SECRET, Platform, shanghai_platform, until
+from tests.golden.samples import shanghai
+from tests.golden.samples.build import build
+from tests.platforms.shanghai_platform import SECRET
 
 RESOURCES = ("enterprises", "providers", "recognitions", "vouchers", "authorizations", "redemptions")
 
@@ -295,6 +300,30 @@ def test_results_are_put_under_their_digest_however_often(platform: Platform, si
     assert len(seen["documents"]) == 5
     assert seen["documents"][seen["current"]["receipts"]]["data"][0]["id"] == "SH-1"
     side.source.taken(Delivery(1, "vouchers-000001.json", tmp_path, ""))
+
+
+def test_the_whole_way_and_no_personal_data_on_it(platform: Platform, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    rows = shanghai.rows(build())
+    broken = {**rows["enterprises"][0], "id": "SH-QY-9001", "creditCode": "91310118MA1JTERT17"}
+    for resource, found in rows.items():
+        platform.put(resource, *found, *([broken] if resource == "enterprises" else []))
+    given, hub, work = {**platform.given, "page_size": 100}, FakeHub(), tmp_path / "work"
+    report = exchanged(ADAPTER, given, work, hub)
+    assert (report.unanswered, report.refused, report.quarantined) == (0, 0, 1)
+    documents = platform.seen()["documents"]
+    receipts = documents[platform.seen()["current"]["receipts"]]["data"]
+    assert {each["id"] for each in receipts} >= {item["id"] for items in rows.values() for item in items}
+    personal = {
+        item[name] for items in rows.values() for item in items for name in ("contactName", "contactMobile", "handler") if name in item
+    }
+    assert len(personal) > 100
+    told = beyond_landing(work, hub) + json.dumps(documents, ensure_ascii=False).encode() + caplog.text.encode()
+    assert not [each for each in (*personal, SECRET) if each.encode() in told]
+    # A second look finds nothing new, and nothing is sent.
+    sent = len(hub.received)
+    assert exchanged(ADAPTER, given, work, hub).sent == 0
+    assert len(hub.received) == sent
 
 
 class TestWebhook:

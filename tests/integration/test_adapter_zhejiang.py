@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
+import signal
+import subprocess
+import sys
 from collections import Counter
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -14,12 +18,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.contract.hub import FakeHub
 from adapters.runtime.results import Results
 from adapters.runtime.source import Delivery, SourceDown, SourceFault, SourceSettings
 from adapters.zhejiang import ADAPTER
 from adapters.zhejiang.source import MANIFEST, ZhejiangSource, connect
 from hub.domain.clock import SimulatedClock
-from tests.fixtures.landing import Ground, ground
+from tests.fixtures.landing import Ground, beyond_landing, exchanged, ground
+from tests.golden.samples import zhejiang
+from tests.golden.samples.build import build
 
 NOW = datetime(2026, 2, 10, 4, tzinfo=UTC)
 
@@ -29,7 +36,7 @@ class Province:
 
     def __init__(self, folder: Path, **given: object) -> None:
         self.folder, self.tree, self.clock = folder, folder / "tree", SimulatedClock(NOW)
-        self.given = {"folder": str(self.tree), "outgoing": str(folder / "out"), **given}
+        self.given: dict[str, object] = {"folder": str(self.tree), "outgoing": str(folder / "out"), **given}
         (self.tree / "330522").mkdir(parents=True)
 
     def path(self, name: str) -> Path:
@@ -295,6 +302,46 @@ def test_results_stand_in_the_outgoing_tree_whole_with_a_list(province: Province
         folder.write_bytes(b"")
         with pytest.raises(SourceDown):
             source.push(files)
+
+
+def test_the_whole_way_and_no_personal_data_on_it(province: Province, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    rows = zhejiang.rows(build())
+    for name, found in rows.items():
+        province.path(f"{name}.jsonl").write_bytes(b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in found))
+    with province.path("330522/qiye.jsonl").open("ab") as file:
+        file.write(json.dumps({**rows["330522/qiye"][0], "bianhao": "ZJ-QY-9001", "xzqh": "330502"}).encode() + b"\n")
+    hub, work = FakeHub(), province.folder / "work"
+    report = exchanged(ADAPTER, province.given, work, hub)
+    assert (report.unanswered, report.refused, report.quarantined) == (0, 0, 1)
+    told = ADAPTER.load(province.folder / "out" / "330000").outcomes
+    assert {row.native_id for row in told} >= {row["bianhao"] for found in rows.values() for row in found}
+    assert {row.file for row in told if row.kind != "policy"} == {f"{name}.jsonl" for name in rows}
+    dropped = ("lianxiren", "dianhua", "jingbanren")
+    personal = {row[name] for found in rows.values() for row in found for name in dropped if name in row}
+    assert len(personal) > 100
+    results = b"".join(path.read_bytes() for path in (province.folder / "out").rglob("*") if path.is_file())
+    everything = beyond_landing(work, hub) + results + caplog.text.encode()
+    assert not [each for each in personal if each.encode() in everything]
+    # A second look finds nothing new; a file rewritten with one correction has one effect.
+    sent = len(hub.received)
+    assert exchanged(ADAPTER, province.given, work, hub).sent == 0
+    changed = [{**row, "zgrs": 499} if at == 3 else row for at, row in enumerate(rows["330522/qiye"])]
+    province.path("330522/qiye.jsonl").write_bytes(b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in changed))
+    assert exchanged(ADAPTER, province.given, work, hub).sent == 1
+    assert len(hub.received) == sent + 1
+
+
+@pytest.mark.parametrize("place", ["landing.after_rename", "landing.after_registration"])
+def test_a_killed_adapter_goes_on_where_it_was(province: Province, place: str) -> None:
+    province.write("330522/qiye.jsonl", *range(40))
+    work, given_ = province.folder / "work", json.dumps({**province.given, "part_bytes": 500})
+    command = [sys.executable, "-m", "tests.fixtures.pulling_process", "zhejiang", str(work), given_]
+    assert subprocess.run([*command, place], check=False, timeout=60).returncode == -signal.SIGKILL
+    province.write("330522/qiye.jsonl", 40)
+    assert subprocess.run(command, check=False, timeout=60).returncode == 0
+    with province.open() as here:
+        assert told(here) == [("330522/qiye.jsonl", str(at + 1), f"ZJ-{at}") for at in range(41)]
 
 
 @pytest.mark.parametrize(
