@@ -29,7 +29,7 @@ FORMATS = {
     "xlsx": "XLSX workbooks of one sheet",
 }
 # GB/T 2260: the first two digits of every province, autonomous region, municipality and special administrative region.
-_PROVINCES = frozenset("11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82".split())
+_PROVINCES = frozenset(re.findall("..", "11121314152122233132333435363741424344454650515253546162636465718182"))
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,29}")
 _PLACES = {"pyproject.toml": ".", "adapter.yaml": ".", "test_contract.py": "tests"}
 _TEMPLATES = (
