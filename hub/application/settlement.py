@@ -21,7 +21,7 @@ from hub.domain.participation import outsider
 from hub.domain.refusals import Refusal, RefusalCode, invalid_state, not_permitted
 from hub.domain.settlement import Closing, Debt, Movement, close
 from hub.ledger import reading
-from hub.ledger.loading import WINDOW_LOCK
+from hub.ledger.lookups import WINDOW_LOCK
 from yrd.settlement.v1 import settlement_pb2 as pb
 
 _WINDOW_NAMESPACE = UUID("9c1f6c1e-58a3-4f0e-9a55-3b9d1d6b7a10")

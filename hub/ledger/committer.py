@@ -2,15 +2,15 @@
 
 While one batch commits, the next one fills; there is no timer. A batch is one transaction in two round trips: lock and read
 (`loading`), decide in memory, write and commit (`writing`). Each item gets its own outcome; one refusal never aborts its neighbours.
+Where many wait, a second batch that meets no row of the first (`lanes`) is decided while PostgreSQL writes the first.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 import psycopg
 import structlog
@@ -25,6 +25,8 @@ from hub.domain.clock import Clock
 from hub.domain.refusals import Refusal, RefusalCode
 from hub.failpoints import failpoint
 from hub.ledger.connection import connect
+from hub.ledger.items import Group, Item, Part
+from hub.ledger.lanes import Lane, Owners, choose
 from hub.ledger.loading import load
 from hub.ledger.noteids import NoteIds
 from hub.ledger.reference import Reference
@@ -34,7 +36,10 @@ from hub.ledger.writing import write
 
 log = structlog.get_logger(__name__)
 
-BATCH_ITEMS_MAX = 500
+BATCH_ITEMS_MAX = 334
+LANES = 3
+OVERLAP_ITEMS = 250
+"""From how many waiting commands on a second batch is worth its own fixed cost."""
 QUEUE_ITEMS_MAX = 4_096
 ATTEMPTS_MAX = 20
 RECONNECT_SECONDS = 0.1
@@ -44,67 +49,23 @@ RECONNECT_ATTEMPTS_MAX = 100
 _RETRYABLE = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
 
 
-class _Group:
-    """Several items that one caller waits for: one future for all of them, so that it is woken once."""
-
-    def __init__(self, size: int) -> None:
-        self.future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        self._outcomes: list[Outcome] = [Outcome(0, b"")] * size
-        self._missing = size
-
-    def put(self, place: int, outcome: Outcome) -> None:
-        self._outcomes[place] = outcome
-        self._missing -= 1
-        if not self._missing:
-            self.future.set_result(self._outcomes)
-
-
-@dataclass(slots=True, eq=False)
-class _Part:
-    """An item's place in its group; to the committer it is the item's future. A defect in one item is the whole group's."""
-
-    group: _Group
-    place: int
-
-    def done(self) -> bool:
-        return self.group.future.done()
-
-    def set_result(self, outcome: Outcome) -> None:
-        self.group.put(self.place, outcome)
-
-    def set_exception(self, error: Exception) -> None:
-        self.group.future.set_exception(error)
-
-    def exception(self) -> BaseException | None:
-        return self.group.future.exception()
-
-
-@dataclass(slots=True, eq=False)
-class _Item:
-    command: LedgerCommand
-    caller: Caller
-    request: RequestKey | None
-    digest: bytes
-    reply: Reply | None
-    future: asyncio.Future[Outcome] | _Part
-    weight: int = 1
-
-
 class GroupCommitter:
     """One per process. `submit` may be called from any task of the loop that runs `run`."""
 
     def __init__(self, database_url: str, clock: Clock, *, queue_items_max: int = QUEUE_ITEMS_MAX) -> None:
         self._url = database_url
         self._clock = clock
-        self._queue: deque[_Item] = deque()
+        self._queue: deque[Item] = deque()
         self._queued = 0
         self._queue_items_max = queue_items_max
         self._wake = asyncio.Event()
         self._taken = asyncio.Event()
-        self._reference = Reference()
+        self._free = [Lane() for _ in range(LANES)]
+        self._busy: dict[asyncio.Task[None], Lane] = {}
+        self._blocked = False
         self._wallets = WalletCache()
+        self._owners = Owners()
         self._note_ids = NoteIds()
-        self._connection: LedgerConnection | None = None
         self.on_batch: Callable[[int], None] = lambda _size: None
 
     @property
@@ -131,7 +92,7 @@ class GroupCommitter:
             return refused(Refusal(RefusalCode.OVERLOADED))
         request = RequestKey(caller.participant_id, request_id) if request_id else None
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Item(command, caller, request, digest, reply, future, weight))
+        self._queue.append(Item(command, caller, request, digest, reply, future, weight))
         self._queued += weight
         self._wake.set()
         return await asyncio.shield(future)
@@ -145,9 +106,9 @@ class GroupCommitter:
             return []
         if self._queued + len(submissions) > self._queue_items_max:
             return [refused(Refusal(RefusalCode.OVERLOADED))] * len(submissions)
-        group, participant = _Group(len(submissions)), caller.participant_id
+        group, participant = Group(len(submissions)), caller.participant_id
         self._queue.extend(
-            _Item(item.command, caller, RequestKey(participant, item.request_id), item.digest, None, _Part(group, place))
+            Item(item.command, caller, RequestKey(participant, item.request_id), item.digest, None, Part(group, place))
             for place, item in enumerate(submissions)
         )
         self._queued += len(submissions)
@@ -164,37 +125,80 @@ class GroupCommitter:
         """Commit batches until cancelled."""
         try:
             while True:
-                if not self._queue:
+                while not self._ready():
                     self._wake.clear()
                     await self._wake.wait()
-                await self._settle(self._take())
+                batch = self._take()
+                if not batch:
+                    self._blocked = True
+                    continue
+                lane = self._free.pop()
+                lane.begin(batch)
+                task = asyncio.create_task(self._settle(lane, batch))
+                self._busy[task] = lane
+                task.add_done_callback(self._release)
         finally:
-            await self._drop_connection()
+            await self._stop()
 
-    def _take(self) -> list[_Item]:
-        """Return the next batch: as much as fits, or one item that is larger than a batch should be."""
-        batch: list[_Item] = []
+    def _ready(self) -> bool:
+        """Say whether a batch may begin: at once where none is under way, beside another where enough wait."""
+        if not self._queue or not self._free:
+            return False
+        return not self._busy or (self._queued >= OVERLAP_ITEMS and not self._blocked)
+
+    def _release(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("batch_failed", error=str(error))
+        self._free.append(self._busy.pop(task))
+        self._blocked = False
+        self._wake.set()
+
+    async def _stop(self) -> None:
+        busy = dict(self._busy)
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+        for lane in (*busy.values(), *self._free):
+            await self._drop_connection(lane)
+
+    def _take(self) -> list[Item]:
+        """Return the next batch: as much as fits, or one item that is larger than a batch should be; beside a batch under way only what
+        cannot meet it, and nothing that could overtake what is left waiting."""
+        batch = self._beside() if self._busy else self._first()
+        self._queued -= sum(item.weight for item in batch)
+        self._taken.set()
+        return batch
+
+    def _first(self) -> list[Item]:
+        batch: list[Item] = []
         weight = 0
         while self._queue and (not batch or weight + self._queue[0].weight <= BATCH_ITEMS_MAX):
             item = self._queue.popleft()
             weight += item.weight
             batch.append(item)
-        self._queued -= weight
-        self._taken.set()
         return batch
 
-    async def _settle(self, batch: list[_Item]) -> None:
+    def _beside(self) -> list[Item]:
+        held: set[Hashable] = set()
+        for lane in self._busy.values():
+            others = lane.held(self._owners)
+            if others is None:
+                return []
+            held |= others
+        return choose(self._queue, held, self._owners, BATCH_ITEMS_MAX)
+
+    async def _settle(self, lane: Lane, batch: list[Item]) -> None:
         """Give every item of a batch its outcome, whatever happens."""
         try:
-            outcomes = await self._commit(batch)
+            outcomes = await self._commit(lane, batch)
         except psycopg.OperationalError:
             log.exception("ledger_unreachable", items=len(batch))
             outcomes = [refused(Refusal(RefusalCode.UNAVAILABLE))] * len(batch)
         except Exception as error:  # a defect in one command must not take its neighbours with it
-            await self._drop_connection()
+            await self._drop_connection(lane)
             if len(batch) > 1:
                 for item in batch:
-                    await self._settle([item])
+                    await self._settle(lane, [item])
                 return
             log.exception("command_failed", command=type(batch[0].command).__name__)
             _fail(batch[0], error)
@@ -204,25 +208,25 @@ class GroupCommitter:
             if not item.future.done():
                 item.future.set_result(outcome)
 
-    async def _commit(self, batch: list[_Item]) -> list[Outcome]:
+    async def _commit(self, lane: Lane, batch: list[Item]) -> list[Outcome]:
         """Commit a batch, again and again where it met another process or lost the connection.
 
         A connection lost at COMMIT leaves it open whether the batch was applied. Running it again looks it up: the idempotency
         records are written by the same transaction, so each item either finds its outcome there or was not applied.
         """
         for attempt in range(ATTEMPTS_MAX):
-            connection = await self._connected()
+            connection = await self._connected(lane)
             try:
-                return await self._once(connection, batch)
+                return await self._once(lane, connection, batch)
             except _RETRYABLE as error:
                 log.info("batch_retried", items=len(batch), attempt=attempt, error=type(error).__name__)
                 await connection.rollback()
             except psycopg.OperationalError as error:
                 log.warning("connection_lost", items=len(batch), attempt=attempt, error=str(error).strip())
-                await self._drop_connection()
+                await self._drop_connection(lane)
         raise psycopg.OperationalError(f"gave up after {ATTEMPTS_MAX} attempts")
 
-    async def _once(self, connection: LedgerConnection, batch: list[_Item]) -> list[Outcome]:
+    async def _once(self, lane: Lane, connection: LedgerConnection, batch: list[Item]) -> list[Outcome]:
         failpoint("committer.before_lock")
         await self._note_ids.refill(connection)
         keys = Keys()
@@ -230,39 +234,41 @@ class GroupCommitter:
             item.command.touch(keys)
         requests = keys.requests.union(item.request for item in batch if item.request is not None)
         now, cached = self._clock.now(), self._wallets
-        ws = await load(connection, keys, requests, self._reference, now, self._note_ids.next, wallets=cached)
+        known = self._owners.known(keys.redemptions)
+        ws = await load(connection, keys, requests, lane.reference, now, self._note_ids.next, wallets=cached, known=known)
         failpoint("committer.after_load")
         outcomes = [_decide(item, ws) for item in batch]
         failpoint("committer.after_decide")
         await write(connection, ws)
         for key in ws.whole:
             cached.put(ws.versions[key], ws.wallets[key])
+        self._owners.learn(ws)
         failpoint("committer.after_commit_before_reply")
         return outcomes
 
-    async def _connected(self) -> LedgerConnection:
+    async def _connected(self, lane: Lane) -> LedgerConnection:
         for attempt in range(RECONNECT_ATTEMPTS_MAX):
-            if self._connection is not None and not self._connection.closed:
-                return self._connection
+            if lane.connection is not None and not lane.connection.closed:
+                return lane.connection
             try:
-                self._connection = await connect(self._url)
+                lane.connection = await connect(self._url)
             except psycopg.OperationalError:
                 if attempt == RECONNECT_ATTEMPTS_MAX - 1:
                     raise
                 await asyncio.sleep(RECONNECT_SECONDS)
-        assert self._connection is not None
-        return self._connection
+        assert lane.connection is not None
+        return lane.connection
 
-    async def _drop_connection(self) -> None:
-        connection, self._connection = self._connection, None
+    async def _drop_connection(self, lane: Lane) -> None:
+        connection, lane.connection = lane.connection, None
         # What answers next may be another server, gone on from an earlier state: what is in memory is of the one before.
-        self._reference, self._wallets = Reference(), WalletCache()
+        lane.reference, self._wallets, self._owners = Reference(), WalletCache(), Owners()
         if connection is not None:
             with suppress(psycopg.Error):
                 await connection.close()
 
 
-def _decide(item: _Item, ws: WorkingSet) -> Outcome:
+def _decide(item: Item, ws: WorkingSet) -> Outcome:
     """Answer one item, and leave the answer in the outbox where it is to go over Kafka."""
     outcome = run_once(ws, item.caller, item.command, item.request, item.digest)
     if item.reply is not None:
@@ -270,7 +276,7 @@ def _decide(item: _Item, ws: WorkingSet) -> Outcome:
     return outcome
 
 
-def _fail(item: _Item, error: Exception) -> None:
+def _fail(item: Item, error: Exception) -> None:
     if not item.future.done():
         item.future.set_exception(error)
         # Nobody may be waiting any more; the failure is logged already.

@@ -8,86 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub.application.batch import Application, Keys, RequestKey, StoredOutcome, WorkingSet
 from hub.codec.outcome import recorded
 from hub.domain.clock import local_date
 from hub.domain.model import InvoiceUse, OrderKey, OrderState, Wallet, WalletKey, in_order
-from hub.ledger import rows
+from hub.ledger import lookups, rows
 from hub.ledger.arrays import ints, texts
 from hub.ledger.reference import Reference, Wanted
 from hub.ledger.trip import LedgerConnection, Rows, Take, Trip, Value, round_trip
 from hub.ledger.wallets import WalletCache
 
-WINDOW_LOCK = 7_310
-"""First key of the advisory locks on settlement windows; the second is the issuer's division."""
 
-_LOCK = "/*lock*/"
+class Owner(NamedTuple):
+    """What a redemption belongs to, for good."""
 
-_OUTCOMES = """
-SELECT participant_id, request_id::text, digest, status, body, at FROM idempotency
-WHERE (participant_id, request_id) IN (SELECT * FROM unnest(%s::text[], %s::uuid[]))"""
+    wallet: WalletKey
+    order: OrderKey
 
-_WINDOWS_LOCK = f"""
-SELECT pg_advisory_xact_lock_shared({WINDOW_LOCK}, issuer::int)
-FROM (SELECT DISTINCT issuer FROM redemption WHERE redemption_id = ANY(%s::uuid[]) ORDER BY issuer) AS touched"""
 
-_WINDOWS = """
-SELECT issuer, window_no FROM open_window
-WHERE issuer IN (SELECT issuer FROM redemption WHERE redemption_id = ANY(%s::uuid[]))"""
-
-_NAMED = "SELECT * FROM unnest(%(issuers)s::text[], %(enterprises)s::text[])"
-_OF_REDEMPTIONS = "SELECT issuer, enterprise FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[])"
-_OF_APPLICATIONS = "SELECT issuer, enterprise FROM voucher_application WHERE application_id = ANY(%(applications)s::uuid[])"
-
-# Wallets whose notes and quotas this process does not have as they are now.
-_UNKNOWN = """
-SELECT w.issuer, w.enterprise
-FROM unnest(%(issuers)s::text[], %(enterprises)s::text[], %(versions)s::bigint[]) AS k(issuer, enterprise, version)
-JOIN wallet AS w USING (issuer, enterprise) WHERE w.version <> k.version"""
-
-_WALLETS = """
-SELECT issuer, enterprise, last_expiry, version FROM wallet WHERE (issuer, enterprise) IN ({wallets})
-ORDER BY issuer, enterprise /*lock*/"""
-
-_NOTES = f"""
-SELECT {rows.VOUCHER_COLUMNS} FROM voucher WHERE (issuer, enterprise) IN ({{wallets}}) AND available > 0"""
-
-_DRAWN = f"""
-SELECT {rows.VOUCHER_COLUMNS} FROM voucher
-WHERE note_id IN (SELECT unnest(draw_notes) FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[]))"""
-
-_NUMBERED = f"""
-SELECT {rows.VOUCHER_COLUMNS} FROM voucher WHERE (issuer, voucher_no) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"""
-
-_QUOTAS = "SELECT issuer, enterprise, year, used, issued FROM quota WHERE (issuer, enterprise) IN ({wallets})"
-
-_ORDERS = """
-SELECT provider, order_no, enterprise, lines, committed FROM service_order WHERE (provider, order_no) IN ({orders})
-ORDER BY provider, order_no /*lock*/"""
-_ORDERS_NAMED = "SELECT * FROM unnest(%(providers)s::text[], %(order_nos)s::text[])"
-_ORDERS_OF_REDEMPTIONS = "SELECT provider, order_no FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[])"
-
-_CAPTURED = """
-SELECT r.provider, c.invoice_no FROM unnest(%s::uuid[], %s::text[]) AS c(id, invoice_no)
-JOIN redemption AS r ON r.redemption_id = c.id"""
-
-_INVOICES = f"""
-SELECT provider, invoice_no, order_no FROM invoice WHERE (provider, invoice_no) IN ({_CAPTURED})
-ORDER BY provider, invoice_no /*lock*/"""
-
-_INVOICE_USES = f"""
-SELECT u.provider, u.invoice_no, u.issuer, u.redemption_id::text FROM invoice_use AS u
-WHERE (u.provider, u.invoice_no) IN ({_CAPTURED})"""
-
-_REDEMPTIONS = f"""
-SELECT {rows.REDEMPTION_COLUMNS} FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[])
-ORDER BY redemption_id /*lock*/"""
-
-_APPLICATIONS = """
-SELECT application_id::text, issuer, enterprise, kind, requested, approved, state, filed_at FROM voucher_application
-WHERE application_id = ANY(%(applications)s::uuid[]) ORDER BY application_id /*lock*/"""
+_NO_OWNERS: Mapping[str, Owner] = {}
 
 
 async def load(
@@ -100,15 +41,17 @@ async def load(
     *,
     lock: bool = True,
     wallets: WalletCache | None = None,
+    known: Mapping[str, Owner] = _NO_OWNERS,
 ) -> WorkingSet:
     """Lock and read all that `keys` name, in one round trip; the locks hold until the transaction of `connection` ends.
 
-    Wallets in `wallets` that are still as stored are not read again. Another round trip follows where a party is met whose reference
+    Wallets in `wallets` that are still as stored are not read again; `known` are owners of redemptions that are not captured yet, whose
+    notes then are in such a wallet. Another round trip follows where a party is met whose reference
     data is not in memory as it is now, or where all named wallets were in memory and another process changed one of them.
     `lock=False` only reads: what a quote rests on may have changed by the time it is read.
     """
     ws = WorkingSet(now=now, next_note_id=next_note_id)
-    loader = _Loader(keys, ws, wallets or WalletCache(), locking="FOR UPDATE" if lock else "")
+    loader = _Loader(keys, ws, wallets or WalletCache(), known, locking="FOR UPDATE" if lock else "")
     wanted = Wanted(keys)
     async with round_trip(connection) as trip:
         loader.ask(trip, requests)
@@ -129,15 +72,17 @@ async def load(
 class _Loader:
     """Asks the statements of one round trip and turns their answers into the working set, in the order they were asked."""
 
-    def __init__(self, keys: Keys, ws: WorkingSet, cache: WalletCache, locking: str) -> None:
+    def __init__(self, keys: Keys, ws: WorkingSet, cache: WalletCache, known: Mapping[str, Owner], locking: str) -> None:
         self._locking = locking
         self._keys = keys
         self._ws = ws
-        self._named = sorted(keys.wallets)
+        self._owners = known
+        self._named = sorted(keys.wallets.union([owner.wallet for owner in known.values()]))
         self._cached = {key: kept for key in self._named if (kept := cache.take(key)) is not None}
         self._cache = cache
         self._reads_named = len(self._cached) < len(self._named)
-        self._changed = False
+        self._strange = sorted(key for key in keys.redemptions if key not in known or known[key].wallet not in self._cached)
+        self._changed: set[WalletKey] = set()
         self._held: set[int] = set()
         self.redemption_rows: list[tuple[Any, ...]] = []
         self._values: dict[str, Value] = {
@@ -145,6 +90,8 @@ class _Loader:
             "enterprises": texts(key.enterprise for key in self._named),
             "versions": ints(self._cached[key][0] if key in self._cached else -1 for key in self._named),
             "redemptions": texts(sorted(keys.redemptions)),
+            "strange": texts(self._strange),
+            "owning": texts(sorted({owner.wallet.issuer for owner in known.values()})),
             "applications": texts(sorted(keys.applications)),
         }
 
@@ -161,23 +108,29 @@ class _Loader:
 
     @property
     def stale(self) -> bool:
-        """Whether all wallets named were in memory, but not as they are stored: another process changed some."""
-        return self._changed and not self._reads_named
+        """Whether wallets were in memory, but not as they are stored, and something of them is still to be read: another process changed
+        them."""
+        return bool(self._changed) and (not self._reads_named or bool(self._lost()))
+
+    def _lost(self) -> list[str]:
+        """Redemptions whose notes were thought to be in memory."""
+        strange = set(self._strange)
+        return [key for key, owner in self._owners.items() if owner.wallet in self._changed and key not in strange]
 
     def _ask(self, trip: Trip, statement: str, params: Sequence[Value] | Mapping[str, Value], take: Take | None) -> None:
-        trip.ask(statement.replace(_LOCK, self._locking), params, take)
+        trip.ask(statement.replace(lookups.LOCK, self._locking), params, take)
 
     def _touched(self, *, unknown: bool) -> str:
         """SQL of the wallets that the batch touches; `unknown` leaves out those that are in memory as they are stored."""
         parts = []
         if self._named and not unknown:
-            parts.append(_NAMED)
+            parts.append(lookups.NAMED)
         if self._reads_named and unknown:
-            parts.append(_UNKNOWN)
-        if self._keys.redemptions:
-            parts.append(_OF_REDEMPTIONS)
+            parts.append(lookups.UNKNOWN)
+        if self._strange:
+            parts.append(lookups.OF_REDEMPTIONS)
         if self._keys.applications:
-            parts.append(_OF_APPLICATIONS)
+            parts.append(lookups.OF_APPLICATIONS)
         return " UNION ".join(parts)
 
     def _outcomes(self, trip: Trip, requests: Collection[RequestKey]) -> None:
@@ -187,23 +140,22 @@ class _Loader:
 
         if requests:
             params = (texts(key.participant_id for key in requests), texts(key.request_id for key in requests))
-            self._ask(trip, _OUTCOMES, params, take)
+            self._ask(trip, lookups.OUTCOMES, params, take)
 
     def _windows(self, trip: Trip) -> None:
         if not self._keys.clears:
             return
-        ids = (self._values["redemptions"],)
-        self._ask(trip, _WINDOWS_LOCK, ids, None)
-        self._ask(trip, _WINDOWS, ids, self._ws.windows.update)
+        self._ask(trip, lookups.WINDOWS_LOCK, self._values, None)
+        self._ask(trip, lookups.WINDOWS, self._values, self._ws.windows.update)
 
     def _wallets(self, trip: Trip) -> None:
         touched = self._touched(unknown=False)
         if touched:
-            self._ask(trip, _WALLETS.format(wallets=touched), self._values, self._take_wallets)
+            self._ask(trip, lookups.WALLETS.format(wallets=touched), self._values, self._take_wallets)
 
     def _take_wallets(self, found: Rows) -> None:
         """A wallet that is in memory as it is stored is that one; any other starts empty."""
-        ws = self._ws
+        ws, named = self._ws, set(self._named)
         for issuer, enterprise, last_expiry, version in found:
             key = WalletKey(issuer, enterprise)
             kept = self._cached.get(key) or self._cache.take(key)
@@ -211,21 +163,22 @@ class _Loader:
             wallet = ws.wallets[key] = kept[1] if kept is not None and known else Wallet(key, last_expiry)
             ws.versions[key] = version
             self._held.update([note.note_id for note in wallet.notes])
-            if known or key in self._keys.wallets:
+            if known or key in named:
                 ws.whole.add(key)
-                self._changed = self._changed or not known
+            if not known and key in self._cached:
+                self._changed.add(key)
 
     def _orders(self, trip: Trip) -> None:
-        orders = sorted(self._keys.orders)
-        parts = [_ORDERS_NAMED] if orders else []
-        if self._keys.redemptions:
-            parts.append(_ORDERS_OF_REDEMPTIONS)
+        orders = sorted(self._keys.orders.union([owner.order for owner in self._owners.values()]))
+        parts = [lookups.ORDERS_NAMED] if orders else []
+        if self._strange:
+            parts.append(lookups.ORDERS_OF_REDEMPTIONS)
         if not parts:
             return
         params = {
             "providers": texts(key.provider for key in orders),
             "order_nos": texts(key.order_no for key in orders),
-            "redemptions": self._values["redemptions"],
+            "strange": self._values["strange"],
         }
 
         def take(found: Rows) -> None:
@@ -233,13 +186,20 @@ class _Loader:
                 key = OrderKey(provider, order_no)
                 self._ws.orders[key] = OrderState(key, enterprise, rows.lines_in(lines), committed)
 
-        self._ask(trip, _ORDERS.format(orders=" UNION ".join(parts)), params, take)
+        self._ask(trip, lookups.ORDERS.format(orders=" UNION ".join(parts)), params, take)
 
     def _invoices(self, trip: Trip) -> None:
         captures = sorted(self._keys.captures)
         if not captures:
             return
-        params = (texts(item[0] for item in captures), texts(item[1] for item in captures))
+        unknown = [item for item in captures if item[0] not in self._owners]
+        direct = [(self._owners[key].order.provider, number) for key, number in captures if key in self._owners]
+        params = {
+            "ids": texts(key for key, _ in unknown),
+            "numbers": texts(number for _, number in unknown),
+            "providers": texts(provider for provider, _ in direct),
+            "known_numbers": texts(number for _, number in direct),
+        }
         orders: dict[tuple[str, str], str] = {}
 
         def take(found: Rows) -> None:
@@ -254,12 +214,12 @@ class _Loader:
                     use = InvoiceUse(issuer, redemption_id, orders[key])
                     self._ws.invoices[key] = (*self._ws.invoices.get(key, ()), use)
 
-        self._ask(trip, _INVOICES, params, take)
-        self._ask(trip, _INVOICE_USES, params, take_uses)
+        self._ask(trip, lookups.INVOICES, params, take)
+        self._ask(trip, lookups.INVOICE_USES, params, take_uses)
 
     def _redemptions(self, trip: Trip) -> None:
         if self._keys.redemptions:
-            self._ask(trip, _REDEMPTIONS, self._values, self.redemption_rows.extend)
+            self._ask(trip, lookups.REDEMPTIONS, self._values, self.redemption_rows.extend)
 
     def _applications(self, trip: Trip) -> None:
         def take(found: Rows) -> None:
@@ -267,7 +227,7 @@ class _Loader:
                 self._ws.applications[identifier] = Application(identifier, WalletKey(issuer, enterprise), *rest)
 
         if self._keys.applications:
-            self._ask(trip, _APPLICATIONS, self._values, take)
+            self._ask(trip, lookups.APPLICATIONS, self._values, take)
 
     def _notes(self, trip: Trip) -> None:
         """Notes and quotas, read under the locks above: of the wallets named, all notes that may be drawn; of a redemption, its own.
@@ -277,20 +237,23 @@ class _Loader:
         """
         touched = self._touched(unknown=True)
         if self._reads_named:
-            self._ask(trip, _NOTES.format(wallets=_UNKNOWN), self._values, self._take_notes)
-        if self._keys.redemptions:
-            self._ask(trip, _DRAWN, self._values, self._take_notes)
+            self._ask(trip, lookups.NOTES.format(wallets=lookups.UNKNOWN), self._values, self._take_notes)
+        if self._strange:
+            self._ask(trip, lookups.DRAWN, self._values, self._take_notes)
         if self._keys.numbers:
             numbers = sorted(self._keys.numbers)
             params = (texts(issuer for issuer, _ in numbers), texts(number for _, number in numbers))
-            self._ask(trip, _NUMBERED, params, self._take_numbered)
+            self._ask(trip, lookups.NUMBERED, params, self._take_numbered)
         if touched:
-            self._ask(trip, _QUOTAS.format(wallets=touched), self._values, self._take_quotas)
+            self._ask(trip, lookups.QUOTAS.format(wallets=touched), self._values, self._take_quotas)
 
     def read_anew(self, trip: Trip) -> None:
-        """Ask for the wallets that were in memory but not as they are stored."""
-        self._ask(trip, _NOTES.format(wallets=_UNKNOWN), self._values, self._take_notes)
-        self._ask(trip, _QUOTAS.format(wallets=_UNKNOWN), self._values, self._take_quotas)
+        """Ask for what was in memory but not as it is stored."""
+        if not self._reads_named:
+            self._ask(trip, lookups.NOTES.format(wallets=lookups.UNKNOWN), self._values, self._take_notes)
+            self._ask(trip, lookups.QUOTAS.format(wallets=lookups.UNKNOWN), self._values, self._take_quotas)
+        if lost := self._lost():
+            self._ask(trip, lookups.DRAWN, {"strange": texts(lost)}, self._take_notes)
 
     def _take_notes(self, found: Rows) -> None:
         added: dict[WalletKey, Wallet] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
 
 import psycopg
@@ -10,7 +11,7 @@ import pytest
 from hub.ledger.audit import audit
 from hub.ledger.committer import GroupCommitter
 from tests.fixtures import delta
-from tests.fixtures.ledger import FIRMS, Book, authorizing, code, issuing, submit
+from tests.fixtures.ledger import FIRMS, Book, authorizing, capturing, code, issuing, submit, together
 
 ISSUER, LAB = delta.CHANGXING, delta.SHANGHAI_LAB
 
@@ -93,3 +94,34 @@ async def test_a_new_connection_starts_with_nothing_in_memory(book: Book, commit
             " WHERE enterprise = %s",
             (FIRMS[0],),
         )
+
+
+async def test_what_another_process_did_to_a_redemptions_notes_counts_at_its_capture(book: Book, committer: GroupCommitter) -> None:
+    """The owners of a redemption authorized here are remembered; its wallet may have moved since."""
+    ours, theirs = str(uuid.uuid4()), str(uuid.uuid4())
+    async with book.committer() as other:
+        assert code(await submit(committer, authorizing(ISSUER, FIRMS[1], LAB, "HT-ours", 15_000, redemption_id=ours))) == "OK"
+        assert code(await submit(other, authorizing(ISSUER, FIRMS[1], LAB, "HT-theirs", 5_000, redemption_id=theirs))) == "OK"
+        assert code(await submit(other, capturing(theirs, LAB, "INV-theirs"))) == "OK"
+        both = await together(committer, [capturing(ours, LAB, "INV-ours"), authorizing(ISSUER, FIRMS[0], LAB, "HT-beside", 1_000)])
+        assert [code(outcome) for outcome in both] == ["OK", "OK"]
+        assert code(await submit(other, capturing(ours, LAB, "INV-again"))) != "OK"
+
+
+async def test_many_lanes_leave_what_one_by_one_leaves(book: Book) -> None:
+    """More than a batch of authorizations and of captures at once, beside each other, and every fen is where it belongs."""
+    identifiers = [str(uuid.uuid4()) for _ in range(900)]
+    async with book.committer() as running:
+        sizes: list[int] = []
+        running.on_batch = sizes.append
+        for round_no in range(3):
+            await submit(running, issuing(ISSUER, *FIRMS, face_fen=1_000_000 + round_no))
+        sent = [
+            authorizing(ISSUER, FIRMS[at % len(FIRMS)], LAB, f"HT-{at}", 100, redemption_id=each) for at, each in enumerate(identifiers)
+        ]
+        assert {code(outcome) for outcome in await together(running, sent)} == {"OK"}
+        captured = await together(running, [capturing(each, LAB, f"INV-{at}") for at, each in enumerate(identifiers)])
+        assert {code(outcome) for outcome in captured} == {"OK"}
+        assert len(sizes) > 2 * 2
+    assert (await audit(book.uri)).clean
+    assert book.one("SELECT count(*) FROM redemption WHERE state <> 'AUTHORIZED'") == len(identifiers)

@@ -1,0 +1,118 @@
+"""Which commands may be committed beside a batch that is under way (docs/adr/0011-clearing-speed.md).
+
+While PostgreSQL writes one batch, the process can decide the next, if none of its commands meets a row of the first. What a command
+meets is known by name: its wallet and order, or a redemption whose wallet is remembered. A command of which that is not known waits
+for its turn alone. Commands that could meet keep their order; row locks would keep them correct without any of this, only slower.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Iterable
+
+from hub.application.batch import Keys, WorkingSet
+from hub.ledger.items import Item
+from hub.ledger.loading import Owner
+from hub.ledger.reference import Reference
+from hub.ledger.trip import LedgerConnection
+
+OWNERS_MAX = 100_000
+"""How many redemptions not captured yet are remembered with what they belong to; beyond, the oldest are forgotten."""
+
+
+class Owners:
+    """What the redemptions authorized here belong to, until they are captured or ended. A redemption never changes its owners."""
+
+    def __init__(self, limit: int = OWNERS_MAX) -> None:
+        self._limit = limit
+        self._owners: dict[str, Owner] = {}
+
+    def learn(self, ws: WorkingSet) -> None:
+        """Remember what a committed batch authorized, and forget what it went on with."""
+        new = set(ws.new_redemptions)
+        for identifier, redemption in ws.redemptions.items():
+            if identifier in new:
+                self._owners[identifier] = Owner(redemption.wallet, redemption.order)
+            else:
+                self._owners.pop(identifier, None)
+        while len(self._owners) > self._limit:
+            self._owners.pop(next(iter(self._owners)))
+
+    def of(self, identifier: str) -> Owner | None:
+        """Return whose a redemption is, where it is remembered."""
+        return self._owners.get(identifier)
+
+    def known(self, identifiers: Iterable[str]) -> dict[str, Owner]:
+        """Return those of the redemptions that are remembered, with their owners."""
+        return {identifier: owner for identifier in identifiers if (owner := self._owners.get(identifier)) is not None}
+
+
+def names(item: Item, owners: Owners) -> set[Hashable] | None:
+    """Return what a command may meet others on, or None where that is not known before it is read."""
+    keys = Keys()
+    item.touch(keys)
+    if keys.applications:
+        return None
+    found: set[Hashable] = {*keys.wallets, *keys.orders, *keys.numbers, *keys.redemptions, *keys.requests}
+    if item.request is not None:
+        found.add(item.request)
+    for identifier in keys.redemptions:
+        owner = owners.of(identifier)
+        if owner is None:
+            return None
+        found.update(owner)
+    found.update(invoice_no for _, invoice_no in keys.captures)
+    return found
+
+
+def names_of(items: Iterable[Item], owners: Owners) -> set[Hashable] | None:
+    """Return what any of the commands may meet others on, or None where that is not known of one."""
+    together: set[Hashable] = set()
+    for item in items:
+        found = names(item, owners)
+        if found is None:
+            return None
+        together |= found
+    return together
+
+
+def choose(queue: deque[Item], held: set[Hashable], owners: Owners, limit: int) -> list[Item]:
+    """Take out of the queue what meets nothing that is held, up to a weight of `limit`; what stays is held from there on, so that
+    nothing overtakes what it could meet. A command of which it is not known ends the search."""
+    batch: list[Item] = []
+    left: list[Item] = []
+    weight = 0
+    while queue and weight + queue[0].weight <= limit:
+        found = names(queue[0], owners)
+        if found is None:
+            break
+        item = queue.popleft()
+        if held.isdisjoint(found):
+            weight += item.weight
+            batch.append(item)
+        else:
+            held |= found
+            left.append(item)
+    queue.extendleft(reversed(left))
+    return batch
+
+
+class Lane:
+    """One connection, what was read over it, and the batch under way."""
+
+    def __init__(self) -> None:
+        self.connection: LedgerConnection | None = None
+        self.reference = Reference()
+        self._batch: list[Item] = []
+        self._held: set[Hashable] | None = None
+        self._asked = False
+
+    def begin(self, batch: list[Item]) -> None:
+        """Take a batch on."""
+        self._batch, self._held, self._asked = batch, None, False
+
+    def held(self, owners: Owners) -> set[Hashable] | None:
+        """Return what the batch under way may meet others on, None where that is not known; worked out only where others wait."""
+        if not self._asked:
+            self._held, self._asked = names_of(self._batch, owners), True
+        return self._held
