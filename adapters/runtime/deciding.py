@@ -34,7 +34,9 @@ def decide(work: Work, delivered: Delivered, *, retry: bool = False) -> Verdict:
     known = work.of(delivered.record)
     if known is not None and delivered.edition.historic and not known.historic:
         return Verdict.UNCHANGED  # history never overrides what the live feed said
-    if known is not None and known.source and not retry and _same(known, delivered.edition):
+    # A step of a correction that was taken is not the end of the way: what is left of it is decided below.
+    under_way = known is not None and known.outcome == "OK" and is_correction(known.method)
+    if known is not None and known.source and not retry and not under_way and _same(known, delivered.edition):
         return _same_again(work, known, delivered.edition)
     try:
         resolved = _resolved(work, delivered)

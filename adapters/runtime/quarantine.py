@@ -8,11 +8,10 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from adapters.runtime.deciding import Verdict, decide
-from adapters.runtime.landing import FileLanding
 from adapters.runtime.model import Adapter, Broken, Kind, Phase
 from adapters.runtime.quarantining import QuarantinedRow
 from adapters.runtime.remedies import remedy
-from adapters.runtime.rows import Row, read_again
+from adapters.runtime.rows import Row, file_of, read_again
 from adapters.runtime.state import State
 from adapters.runtime.work import Work
 from hub.domain.clock import Clock
@@ -122,9 +121,9 @@ def discarded(state: State) -> list[Discarded]:
 
 
 def retry(
-    adapter: Adapter, state: State, landing: FileLanding, clock: Clock, rows: Sequence[QuarantinedRow], progress: Progress | None = None
+    adapter: Adapter, state: State, folder: Path, clock: Clock, rows: Sequence[QuarantinedRow], progress: Progress | None = None
 ) -> Retried:
-    """Read rows again from their files, with the code lists and the mapping of today, and decide on them anew.
+    """Read rows again from their files in the adapter's folder, with the code lists and the mapping of today, and decide on them anew.
 
     A row that is sent, or needs no sending any more, leaves the quarantine; one that is still broken stays, with its reason of today.
     """
@@ -133,7 +132,7 @@ def retry(
     for each in rows:
         by_delivery.setdefault(each.delivery, []).append(each)
     for delivery, held in sorted(by_delivery.items()):
-        _retry_delivery(adapter, state, landing, clock, delivery, held, done)
+        _retry_delivery(adapter, state, folder, clock, delivery, held, done)
         count += len(held)
         if progress is not None:
             progress(count, len(rows))
@@ -141,10 +140,10 @@ def retry(
 
 
 def _retry_delivery(
-    adapter: Adapter, state: State, landing: FileLanding, clock: Clock, delivery: int, held: Sequence[QuarantinedRow], done: Retried
+    adapter: Adapter, state: State, folder: Path, clock: Clock, delivery: int, held: Sequence[QuarantinedRow], done: Retried
 ) -> None:
     landed = state.deliveries.get(delivery)
-    path = landing.delivery(landed).path if landed is not None else None
+    path = file_of(folder, landed) if landed is not None else None
     if landed is None or path is None or not path.is_file():
         done.gone += len(held)
         return

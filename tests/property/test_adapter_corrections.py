@@ -205,6 +205,7 @@ def _notes(hub: ModelHub, edition: Edition) -> None:
     if edition.deleted:
         assert not live
         return
+    assert not any(note.cancelled and note.used for note in hub.notes.values()), "issued again beside what had been used"
     mapped: Any = mapped_of(Kind.VOUCHER, int(edition.digest[:-1]), "").request
     item = mapped.items[0]
     assert [(note.enterprise, note.face) for note in live] == [(item.enterprise, item.face_fen)] * 2
