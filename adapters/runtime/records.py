@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from adapters.runtime.database import Database
@@ -33,9 +34,9 @@ class Known:
     `outcome` is empty while unanswered, `OK`, or a refusal code. `request` is the command without its request id. `held` is the request
     whose effect stands at the hub, `ever` whether any ever did, `spent` whether a note that was cancelled had been used, `state` the
     redemption's; `historic`: the edition came by a backfill. `delivery` and `row` say where the edition stood, `refers_to` the
-    authorization that a capture is about. `retries` counts new attempts after refusals, `sends` the times the command was sent again for want of an
-    answer. A withdrawn record that was never sent has no `method`, and is before its first attempt. Instants are ISO 8601, empty where
-    there was none.
+    authorization that a capture is about. `retries` counts new attempts after refusals, `sends` the times the command was sent again
+    for want of an answer. A withdrawn record that was never sent has no `method`, and is before its first attempt. Instants are ISO
+    8601, empty where there was none.
     """
 
     kind: Kind
@@ -169,20 +170,28 @@ class Records:
         found = self._db.one("SELECT count(*), coalesce(min(sent_at), '') FROM sent WHERE outcome = '' AND sent_at != ''")
         return (int(found[0]), str(found[1])) if found else (0, "")
 
+    def scheduled(self) -> int:
+        """Return how many refused records are to be tried again."""
+        found = self._db.one("SELECT count(*) FROM sent WHERE due_at != ''")
+        return int(found[0]) if found else 0
+
     def waited_for(self, phases: Sequence[Phase], since: str) -> bool:
         """Say whether a command of these phases left after an instant and is unanswered."""
         query = f"SELECT 1 FROM sent WHERE outcome = '' AND phase IN ({', '.join('?' * len(phases))}) AND sent_at > ? LIMIT 1"
         return bool(phases) and self._db.one(query, (*phases, since)) is not None
 
     def tally(self) -> list[tuple[str, str, str, int]]:
-        """Return (phase, kind, outcome, count) of all records."""
-        rows = self._db.all("SELECT phase, kind, outcome, count(*) FROM sent GROUP BY phase, kind, outcome ORDER BY phase, kind, outcome")
+        """Return (phase, kind, outcome, count) of all records for which anything was sent."""
+        rows = self._db.all(
+            "SELECT phase, kind, outcome, count(*) FROM sent WHERE method != '' GROUP BY phase, kind, outcome ORDER BY phase, kind, outcome"
+        )
         return [(str(phase), str(kind), str(outcome), int(count)) for phase, kind, outcome, count in rows]
 
     def rows(self, since: str = "") -> Iterator[SentRow]:
         """Yield the records sent, by file, kind and native id; with `since` only those answered from then on, or not yet."""
         columns = ", ".join(each.name for each in fields(SentRow))
-        query = f"SELECT {columns} FROM sent WHERE last_answered_at = '' OR last_answered_at >= ? ORDER BY file, kind, native_id"
+        asked = "method != '' AND (last_answered_at = '' OR last_answered_at >= ?)"
+        query = f"SELECT {columns} FROM sent WHERE {asked} ORDER BY file, kind, native_id"
         yield from (SentRow(*row) for row in self._db.all(query, (since,)))
 
 
@@ -222,19 +231,23 @@ def _pairs(records: Iterable[tuple[Kind, str]]) -> str:
 
 
 def _known(row: Sequence[Any]) -> Known:
-    flags = {"deleted", "ever", "spent", "historic"}
-    values: list[Any] = [bool(value) if name in flags else value for name, value in zip(_NAMES, row, strict=True)]
+    values = list(row)
+    for at in _FLAGS:
+        values[at] = bool(values[at])
     return Known(Kind(values[0]), values[1], Phase(values[2]), *values[3:])
 
 
 def _values(known: Known) -> tuple[Any, ...]:
     holds = bool(known.held) and known.held == known.request
-    values = [int(value) if isinstance(value, bool) else value for value in astuple(known)]
+    # Not astuple: it copies every value, and a chunk has many.
+    values = list(_ALL(known))
     values[_HELD] = b"" if holds else known.held
     return (*values, int(holds))
 
 
+_ALL = attrgetter(*_NAMES)
 _HELD = _NAMES.index("held")
+_FLAGS = [_NAMES.index(name) for name in ("deleted", "ever", "spent", "historic")]
 
 
 def _delivered(row: Sequence[Any]) -> Delivered:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import fields
+from operator import attrgetter
 
 from adapters.runtime.database import Database
 from adapters.runtime.results import EVENTS, FACTS, FactRow, RedemptionRow, facts, merged
 
 _ORDERLESS = -1
+_VALUES = {what: attrgetter(*(each.name for each in fields(row))) for what, row in FACTS.items()}
 
 
 class Told:
@@ -45,7 +47,7 @@ class Told:
                 if order == _ORDERLESS or order >= seq:
                     before, seq = merged(before, row), max(seq, order)
             if before is not None:
-                changed.append((*key, seq, at, json.dumps(astuple(before), ensure_ascii=False)))
+                changed.append((*key, seq, at, json.dumps(_VALUES[key[0]](before), ensure_ascii=False)))
         self._db.many("INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?, ?)", changed)
 
     def _stand(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, FactRow]]:
