@@ -15,6 +15,7 @@ from hub.bootstrap import Hub
 from hub.client import HubClient, item_result
 from hub.inbound import InboundCommands
 from hub.ledger.audit import audit
+from hub.ledger.committer import BATCH_ITEMS_MAX
 from hub.messaging.ports import InboundCommand
 from hub.settings import Settings
 from tests.fixtures import delta
@@ -218,7 +219,7 @@ async def _revive(hub: RunningHub) -> None:
 
 @pytest.mark.parametrize("atomic", [False, True])
 async def test_a_batch_sent_again_after_sigkill(dying_hub: RunningHub, ground: Ground, atomic: bool) -> None:
-    """Of a large batch the hub had applied the first half; sent again, every item has one effect and one outcome."""
+    """Of a large batch the hub had applied the first part; sent again, every item has one effect and one outcome."""
     wire = await dying_hub.wire(SHANGHAI)
     firms = [wallet.enterprise for wallet in ground.wallets if wallet.issuer == CHANGXING]
     requests = [delta.authorize(CHANGXING, firms[i % len(firms)], SHANGHAI_LAB, f"K-{i}", 100 + i) for i in range(600)]
@@ -226,12 +227,12 @@ async def test_a_batch_sent_again_after_sigkill(dying_hub: RunningHub, ground: G
     broken = await wire.send(BATCH_AUTHORIZE, request.SerializeToString())
     assert not broken.final
     applied = _redemptions(dying_hub)
-    assert applied == (600 if atomic else 500)
+    assert applied == (600 if atomic else BATCH_ITEMS_MAX)
     await _revive(dying_hub)
     outcomes = (await wire.ask(BATCH_AUTHORIZE, request)).read(pb.BatchAuthorizeResponse).outcomes
     assert [outcome.response.redemption.order.order_no for outcome in outcomes] == [f"K-{i}" for i in range(600)]
     assert _redemptions(dying_hub) == 600
-    for place in (0, 499, 500, 599):
+    for place in (0, BATCH_ITEMS_MAX - 1, BATCH_ITEMS_MAX, 599):
         assert same(outcomes[place], await wire.ask(AUTHORIZE, requests[place]))
     report = await audit(dying_hub.process.database_url)
     assert report.clean and report.counts["redemption"] == 600
