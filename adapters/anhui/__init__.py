@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adapters.anhui import connector, mapping, unmapping
+from adapters.anhui import connector, mapping, source, unmapping
 from adapters.runtime.model import Adapter
 
 ADAPTER = Adapter(
@@ -17,7 +17,9 @@ ADAPTER = Adapter(
     map=mapping.map_record,
     write=connector.write,
     load=connector.load,
+    connect=source.connect,
     unmap=unmapping.unmap,
+    editions=True,
     mapped=mapping.MAPPED,
     dropped=mapping.DROPPED,
 )

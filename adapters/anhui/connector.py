@@ -9,8 +9,10 @@ from decimal import Decimal
 from pathlib import Path, PurePosixPath
 
 from openpyxl import Workbook, load_workbook
+from openpyxl.worksheet.worksheet import Worksheet
 
 from adapters.anhui.mapping import CODES, DIVISION, MARK, WITHDRAWN, read_day, write_day
+from adapters.anhui.sharing import shares_of, sheets
 from adapters.anhui.workbook import Limits, SheetRow, Unusable, opened, rows, text_of
 from adapters.runtime.documents import WHOLE, unusable
 from adapters.runtime.model import Broken, Kind, NativeRecord
@@ -30,6 +32,7 @@ _SHEETS = {
 _HEADER_ROW = 2
 _ID = "编号"
 LIMITS = Limits()
+_POLICIES = Path(__file__).parent / "policy.yaml"
 _STYLE = Style(CODES, day=write_day, read_day=read_day)
 _TABLES = ResultTables(
     redemptions=table(
@@ -162,7 +165,9 @@ def write(results: Results, folder: Path) -> list[Path]:
     files = []
     for division in _books(results):
         path = folder / f"result-{division}.xlsx"
-        _book(_part(results, division)).save(path)
+        book = _book(_part(results, division))
+        _share(book, results, division)
+        book.save(path)
         files.append(path)
     return files
 
@@ -199,17 +204,33 @@ def _book(results: Results) -> Workbook:
         sheet.append(headers[name])
         for cells in lines:
             sheet.append([_cell(column, cells[column], amounts) for column in headers[name]])
-        # A text that begins with = would be run as a formula by whoever opens the book.
-        for line in sheet.iter_rows(min_row=_HEADER_ROW + 1):
-            for cell in line:
-                if cell.data_type == "f":
-                    cell.data_type = "s"
+        _plain(sheet)
     return book
+
+
+def _share(book: Workbook, results: Results, division: str) -> None:
+    """Add the sheets on what province and city bear."""
+    for name, header, lines in sheets(results, division, shares_of(_POLICIES)):
+        sheet = book.create_sheet(name)
+        sheet.append([f"长三角科技创新券{name}"])
+        sheet.append(list(header))
+        money = {column for column in header if column.endswith("（元）")}
+        for cells in lines:
+            sheet.append([_cell(column, text, money) for column, text in zip(header, cells, strict=True)])
+        _plain(sheet)
+
+
+def _plain(sheet: Worksheet) -> None:
+    """Keep texts texts: one that begins with = would be run as a formula by whoever opens the book."""
+    for line in sheet.iter_rows(min_row=_HEADER_ROW + 1):
+        for cell in line:
+            if cell.data_type == "f":
+                cell.data_type = "s"
 
 
 def _cell(column: str, text: str, amounts: set[str]) -> str | Decimal:
     """Return a cell's value: money as a number, so that it can be summed, as long as a spreadsheet's fifteen digits hold it."""
-    return Decimal(text) if column in amounts and len(text) <= 15 else text
+    return Decimal(text) if text and column in amounts and len(text) <= 15 else text
 
 
 def load(folder: Path) -> Results:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zipfile
 import zlib
@@ -62,6 +63,12 @@ class SheetRow:
     number: int
     cells: list[str]
     odd: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check(path: Path, limits: Limits) -> None:

@@ -21,6 +21,7 @@ from adapters.runtime.reading import kinds_in, records_in
 from adapters.runtime.reasons import describe
 from adapters.runtime.records import Delivered
 from adapters.runtime.state import State
+from adapters.runtime.vanishing import missing_rows
 from adapters.runtime.work import Work
 from hub.domain.clock import Clock
 
@@ -96,6 +97,7 @@ class Intake:
     def _chunk(self, landed: Landed) -> None:
         rows = list(self._rows(landed))
         counts, ended = Counts(rows=len(rows)), len(rows) < self._chunk_rows
+        gone = missing_rows(self._adapter, self._state.db, landed, self._all(landed)) if ended else []
         with self._state.transaction(durable=ended):
             work = Work(self._state, self._adapter.name, self._clock.now().isoformat())
             editions = [row.item for row in rows if isinstance(row.item, Delivered)]
@@ -103,6 +105,8 @@ class Intake:
             if landed.next_row == 0:
                 self._state.quarantine.release_nameless(landed.name)
             verdicts = [(row.kind, self._take(work, landed, row)) for row in rows]
+            for kind, broken in gone:
+                work.hold(broken, PHASE_OF[kind], kind, landed.number, 0)
             work.write()
             counts.sent = sum(verdict in (Verdict.SENT, Verdict.PARKED) for _, verdict in verdicts)
             counts.unchanged = sum(verdict is Verdict.UNCHANGED for _, verdict in verdicts)
@@ -116,12 +120,15 @@ class Intake:
     def _rows(self, landed: Landed) -> Iterator[_Row]:
         """Yield the next rows of a delivery, read and mapped."""
         if self._open is None or self._open[:2] != (landed.number, landed.next_row):
-            items = _unbroken(landed.name, self._items(landed))
+            items = self._all(landed)
             self._open = (landed.number, landed.next_row, islice(items, landed.next_row, None))
         items = self._open[2]
         for number, item in enumerate(islice(items, self._chunk_rows), start=landed.next_row):
             yield self._row(landed, number, item)
         self._open = (landed.number, landed.next_row + self._chunk_rows, items)
+
+    def _all(self, landed: Landed) -> Iterator[tuple[NativeRecord, Mapped | None] | Broken]:
+        return _unbroken(landed.name, self._items(landed))
 
     def _items(self, landed: Landed) -> Iterator[tuple[NativeRecord, Mapped | None] | Broken]:
         if not kinds_in(self._adapter, landed.name):

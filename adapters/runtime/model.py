@@ -126,7 +126,8 @@ class Adapter:
     was delivered. `map` turns a record into a command and `unmap` says the same in native fields again (the mapped ones, in the province's
     canonical spelling; raises ValueError for what the native form cannot carry). `write` lays the hub's answers down in the province's
     own format and returns the files; `load` reads them back. `connect` opens the way to the province's own system.
-    `mapped` and `dropped` together name every native field.
+    `editions` says that a delivery is all there is under its name: a row of an earlier one that is missing is told to an officer
+    (`vanishing`), never withdrawn. `mapped` and `dropped` together name every native field.
     """
 
     name: str
@@ -142,6 +143,7 @@ class Adapter:
     load: Callable[[Path], Results]
     connect: Callable[[SourceSettings], Source] | None = None
     unmap: Callable[[Kind, Mapped], Mapping[str, str]] | None = None
+    editions: bool = False
     mapped: FieldTable = field(default_factory=dict)
     dropped: FieldTable = field(default_factory=dict)
 
