@@ -56,8 +56,8 @@ def answered(known: Known, answer: Answer, now: str) -> Known:
     )
 
 
-def take_answers(work: Work, answers: Iterable[Answer], rules: RetryRules) -> int:
-    """Note answers, and decide again about what waited for them; return how many records were answered.
+def take_answers(work: Work, answers: Iterable[Answer], rules: RetryRules) -> list[Known]:
+    """Note answers, and decide again about what waited for them; return the records that were answered.
 
     An answer to an earlier command of a record finds none: that command no longer matters.
     """
@@ -66,14 +66,14 @@ def take_answers(work: Work, answers: Iterable[Answer], rules: RetryRules) -> in
     changed: list[Known] = []
     for request_id, stored in found.items():
         before = work.known.get((stored.kind, stored.native_id)) or stored
-        if before.request_id != request_id:
-            continue
+        if before.request_id != request_id or before.outcome:
+            continue  # a command that was sent again is answered again: a refund counts once
         known = answered(before, given[request_id], work.now)
         changed.append(rules.scheduled(known, work.now))
         work.remember(changed[-1])
         _told_of_correction(work, known)
     _go_on(work, changed)
-    return len(changed)
+    return changed
 
 
 def _told_of_correction(work: Work, known: Known) -> None:

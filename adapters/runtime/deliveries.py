@@ -105,6 +105,11 @@ class Deliveries:
         """Note that a delivery's file is no longer kept."""
         self._db.run("UPDATE delivery SET removed = 1 WHERE number = ?", (number,))
 
+    def open(self) -> int:
+        """Return how many deliveries are not wholly read."""
+        found = self._db.one("SELECT count(*) FROM delivery WHERE state = 'LANDED'")
+        return int(found[0]) if found else 0
+
     def counts(self) -> tuple[int, int, int]:
         """Return how many deliveries there are, how many are not wholly read, and how many rows were read."""
         found = self._db.one("SELECT count(*), coalesce(sum(state = 'LANDED'), 0), coalesce(sum(rows), 0) FROM delivery")
@@ -112,4 +117,4 @@ class Deliveries:
 
     def _select(self, rest: str, values: Sequence[str | int]) -> list[Landed]:
         rows = self._db.all(f"SELECT {_COLUMNS} FROM delivery {rest}", values)
-        return [Landed(*row[:11], told=bool(row[11]), removed=bool(row[12]), historic=bool(row[13])) for row in rows]
+        return [Landed(*row[:-3], *map(bool, row[-3:])) for row in rows]

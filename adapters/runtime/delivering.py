@@ -13,7 +13,7 @@ from adapters.runtime.model import Adapter
 from adapters.runtime.quarantine import export
 from adapters.runtime.results import results
 from adapters.runtime.retrying import later
-from adapters.runtime.source import Source
+from adapters.runtime.source import Notice, Noticing, Source
 from adapters.runtime.state import State
 from hub.domain.clock import Clock
 
@@ -27,10 +27,15 @@ class ProvinceSide:
     def __init__(self, source: Source, state: State, landing: FileLanding, clock: Clock, *, keep_days: int = 90) -> None:
         self.source = source
         self._state, self._landing, self._clock, self._keep_days = state, landing, clock, keep_days
+        self._noticed: list[Notice] | None = None
 
     def pull(self) -> bool:
         """Land what is new, a page or a file of it; say whether there may be more at once."""
-        return self.source.pull(self._landing)
+        more = self.source.pull(self._landing)
+        if isinstance(self.source, Noticing) and (notices := list(self.source.notices())) != self._noticed:
+            self._state.notice(notices)
+            self._noticed = notices
+        return more
 
     def tell(self) -> int:
         """Tell the province which deliveries were taken, and put their files away; return how many."""

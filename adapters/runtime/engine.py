@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adapters.runtime import backfill
 from adapters.runtime.deciding import Verdict
 from adapters.runtime.delivering import ProvinceSide, ResultFiles
 from adapters.runtime.intake import Intake
@@ -92,6 +93,8 @@ class Engine:
         self._written: tuple[int, int] | None = None
         self._unpushed: list[Path] = []
         self._next_pull = self._next_results = 0.0
+        self._more_history = False
+        self._threads: list[threading.Thread] = []
 
     def close(self) -> None:
         """Let go of all connections. The memory is its opener's to close."""
@@ -107,11 +110,16 @@ class Engine:
     def run(self, stop: threading.Event, wait: Wait | None = None) -> None:
         """Exchange until `stop` is set, through any outage of the province, of Kafka or of the hub. Then finish the steps in hand."""
         loops = [self._loop(name, step, stop, wait or stop.wait) for name, step in self.steps().items()]
-        threads = [threading.Thread(target=loop.run, name=f"{self.adapter.name}-{loop.name}") for loop in loops]
-        for thread in threads:
+        self._threads = [threading.Thread(target=loop.run, name=f"{self.adapter.name}-{loop.name}") for loop in loops]
+        for thread in self._threads:
             thread.start()
-        for thread in threads:
+        for thread in self._threads:
             thread.join()
+
+    @property
+    def alive(self) -> bool:
+        """True while every loop goes on."""
+        return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
 
     def steps(self) -> dict[str, Callable[[], float]]:
         """Return one step of each loop by its name; a step returns how many seconds to pause."""
@@ -124,19 +132,25 @@ class Engine:
     def _province_step(self) -> float:
         """Speak with the province: what is new, what was taken, what came out. One that fails does not keep the others from their turn."""
         failed: list[Exception] = []
-        for part in (self.land_policies, self._pull, self.province.tell, self.province.clear, self._results):
+        for part in (self.land_policies, self._pull, self._backfill, self.province.tell, self.province.clear, self._results):
             try:
                 part()
             except Exception as error:
                 failed.append(error)
         if failed:
             raise failed[0]
-        return 0.0 if time.monotonic() >= self._next_pull else min(1.0, self.limits.poll_seconds)
+        again = self._more_history or time.monotonic() >= self._next_pull
+        return 0.0 if again else min(1.0, self.limits.poll_seconds)
 
     def _pull(self) -> None:
         now = time.monotonic()
         if now >= self._next_pull and not self.province.pull():
             self._next_pull = now + self.limits.poll_seconds
+
+    def _backfill(self) -> None:
+        """Bring a piece of the history that was asked for; the live feed has its turn in between."""
+        under_way = backfill.step(self.adapter, self.state, self.landing, self.province.source, self.clock)
+        self._more_history = under_way is not None and not under_way.done_at
 
     def _results(self) -> None:
         now = time.monotonic()
@@ -209,16 +223,20 @@ class Engine:
             pass
 
     @property
+    def _stand(self) -> tuple[int, int]:
+        return self.receiver.counted.total(), self.receiver.told
+
+    @property
     def results_due(self) -> bool:
         """True where the result files say less than is known, or the province does not have them."""
-        return bool(self._unpushed) or self._written != (self.receiver.answers, self.receiver.told)
+        return bool(self._unpushed) or self._written != self._stand
 
     def push_results(self) -> list[Path]:
         """Write the result files where they are out of date, and hand over those that changed; return all. Raises as the source does."""
-        state = (self.receiver.answers, self.receiver.told)
-        if self._written != state:
+        stand = self._stand
+        if self._written != stand:
             self._unpushed = self.files.write()
-            self._written = state
+            self._written = stand
         files = self._unpushed
         self.province.push(files)
         self._unpushed = []
@@ -228,4 +246,4 @@ class Engine:
         """Return the counts of what was done since the start, and of what is."""
         counted = self.intake.counted
         unchanged = sum(count for (_, verdict), count in counted.items() if verdict == Verdict.UNCHANGED)
-        return report_of(self.adapter.name, self.state, read=sum(counted.values()), sent=self.sender.sent, unchanged=unchanged)
+        return report_of(self.adapter.name, self.state, read=sum(counted.values()), sent=self.sender.counted.total(), unchanged=unchanged)

@@ -33,3 +33,15 @@ def only_process(work: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def in_use(work: Path) -> bool:
+    """Say whether a process works on a folder now."""
+    try:
+        with (work / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from adapters.runtime.answering import answer_of, take_answers
@@ -26,8 +27,8 @@ class Receiver:
     def __init__(self, state: State, province: str, connect: Callable[[], Inbound], clock: Clock, rules: RetryRules) -> None:
         self._state, self._province, self._connect, self._clock, self._rules = state, province, connect, clock, rules
         self._inbound: Inbound | None = None
-        self.answers = 0
-        """Outcomes that answered a record since the start."""
+        self.counted: Counter[tuple[str, str]] = Counter()
+        """Answers to records since the start, by (kind, outcome)."""
         self.told = 0
         """Events since the start that said something for the result files."""
 
@@ -55,14 +56,14 @@ class Receiver:
             # Facts first: what a capture's answer leads to depends on how its redemption stands.
             told = self._state.told.take([(each.event_id, each.event_type, each.value) for each in arrived], now)
             work = Work(self._state, self._province, now)
-            answers = take_answers(work, outcomes, self._rules)
+            answered = take_answers(work, outcomes, self._rules)
             work.write()
             for record in arrived:
                 self._state.advance(record.topic, record.partition, record.offset + 1, record.event_id)
             self._state.keep(HEARD, now)
             failpoint("receiving.before_commit")
         failpoint("receiving.after_commit")
-        self.answers += answers
+        self.counted.update((known.kind.value, known.outcome) for known in answered)
         self.told += told
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from adapters.runtime.failpoints import failpoint
@@ -26,8 +27,8 @@ class Sender:
     def __init__(self, state: State, connect: Callable[[], Outbound], clock: Clock, *, gate_seconds: float = 120.0) -> None:
         self._state, self._connect, self._clock, self._gate_seconds = state, connect, clock, gate_seconds
         self._outbound: Outbound | None = None
-        self.sent = 0
-        """Commands acknowledged since the start."""
+        self.counted: Counter[str] = Counter()
+        """Commands acknowledged since the start, by method."""
 
     def step(self, phases: tuple[Phase, ...] = tuple(Phase)) -> int:
         """Send a batch of the earliest phase that may leave; return how many commands the broker has. Raises ConnectionError.
@@ -45,7 +46,7 @@ class Sender:
         with self._state.transaction():
             self._state.queue.forget(batch, self._clock.now().isoformat())
         failpoint("sending.after_forget")
-        self.sent += len(batch)
+        self.counted.update(command.headers["ce_type"].rpartition(".")[2] for command in batch)
         return len(batch)
 
     def probe(self) -> None:

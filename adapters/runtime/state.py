@@ -5,7 +5,10 @@ The ledger is elsewhere: losing this file loses no money. A rerun then sends eve
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,7 +18,10 @@ from adapters.runtime.deliveries import Deliveries
 from adapters.runtime.quarantining import Quarantine
 from adapters.runtime.queueing import Queue
 from adapters.runtime.records import Parking, Records
+from adapters.runtime.source import Notice
 from adapters.runtime.told import Told
+
+_NOTICES = "source/notices"
 
 
 class State:
@@ -72,6 +78,20 @@ class State:
             " last_success_at = CASE WHEN ?2 THEN ?3 ELSE last_success_at END",
             (loop, int(up), at, error),
         )
+
+    def contacts(self) -> list[tuple[str, bool, str, str, str]]:
+        """Return (loop, up, last success, error, since) of each loop."""
+        rows = self.db.all("SELECT loop, up, last_success_at, error, since FROM contact ORDER BY loop")
+        return [(str(name), bool(up), str(success), str(error), str(since)) for name, up, success, error, since in rows]
+
+    def notice(self, notices: Sequence[Notice]) -> None:
+        """Keep what the source leaves lying at the province, in place of what it did before."""
+        self.keep(_NOTICES, json.dumps([asdict(each) for each in notices], ensure_ascii=False))
+
+    def notices(self) -> list[dict[str, str]]:
+        """Return what the source leaves lying at the province: name, code, text, since."""
+        found: list[dict[str, str]] = json.loads(self.cursor(_NOTICES) or "[]")
+        return found
 
     def pushed(self) -> dict[str, str]:
         """Return the digests of the result files that the province has, by name."""

@@ -112,14 +112,8 @@ def _play(settings: Settings, steps: _Steps) -> DemoReport:
     adapters = command.list_adapters()
     work_dir = settings.data_dir / "adapters"
     steps.say(f"running; sending the sample files of {', '.join(adapter.name for adapter in adapters)} through Kafka")
-    reports = command.run_all(
-        adapters,
-        bootstrap=settings.kafka_bootstrap,
-        kafka_config=settings.kafka_config,
-        prefix=settings.topic_prefix,
-        work_dir=work_dir,
-        progress=steps.adapter,
-    )
+    broker = command.Broker(settings.kafka_bootstrap, settings.topic_prefix, settings.kafka_config)
+    reports = command.run_together(adapters, broker, work_dir, progress=steps.adapter)
     report.adapters = [item.as_dict() for item in reports]
     steps.say("clearing the first Changxing case, then one order for each of the 16 pairs of regions, over gRPC")
     played = asyncio.run(play(settings))
@@ -129,9 +123,7 @@ def _play(settings: Settings, steps: _Steps) -> DemoReport:
     ]
     report.positions = {item.division: format_yuan(item.amount_fen) for item in played.window.positions}
     steps.say(f"window closed: {len(report.obligations)} obligations; writing each province's result files")
-    files = command.collect_all(
-        adapters, bootstrap=settings.kafka_bootstrap, kafka_config=settings.kafka_config, prefix=settings.topic_prefix, work_dir=work_dir
-    )
+    files = command.collect(adapters, broker, work_dir)
     report.files = {name: [str(path) for path in paths] for name, paths in files.items()}
     audited = asyncio.run(audit(settings.database_url))
     report.audit_clean, report.audit_differences = audited.clean, audited.differences

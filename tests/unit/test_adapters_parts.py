@@ -14,13 +14,15 @@ from adapters.anhui import mapping as anhui
 from adapters.jiangsu import connector as jiangsu_files
 from adapters.jiangsu import mapping as jiangsu
 from adapters.runtime.codes import Codes, load_codes
+from adapters.runtime.database import Database
 from adapters.runtime.documents import flatten, read_lines, read_page
 from adapters.runtime.identity import Plan, Sent, Step, plan, request_id
 from adapters.runtime.model import Broken, Kind, NativeRecord
-from adapters.runtime.results import PositionRow, fold
+from adapters.runtime.results import PositionRow, results
 from adapters.runtime.row import Reject, Row, parse_money
 from adapters.runtime.sheets import record_of_cells
 from adapters.runtime.tables import Style, table
+from adapters.runtime.told import Told
 from adapters.runtime.topics import in_topic, out_topic
 from adapters.zhejiang import mapping as zhejiang
 from hub.domain.money import MAX_FEN, format_yuan
@@ -224,7 +226,7 @@ def test_a_file_that_is_no_workbook_is_one_broken_row(tmp_path: Path) -> None:
     assert isinstance(found, Broken) and (found.file, found.reason_code) == ("a.xlsx", "UNPARSEABLE")
 
 
-def test_events_fold_into_how_things_stand() -> None:
+def test_events_fold_into_how_things_stand(tmp_path: Path) -> None:
     note = voucher.Voucher(issuer="330522", voucher_no="1", enterprise="e", face_fen=100, expires_on="2027-01-05")
     issued = events.VouchersIssued(vouchers=[note])
     note.returned_fen = 100
@@ -240,11 +242,16 @@ def test_events_fold_into_how_things_stand() -> None:
         events.PolicyPublished(),
         clearing.Redemption(),
     ]
-    results = fold((event.DESCRIPTOR.full_name, event.SerializeToString()) for event in stream)
-    assert [(row.voucher_no, row.returned_fen) for row in results.vouchers] == [("1", 100)]
-    assert [(row.amount_fen, row.state) for row in results.obligations] == [(5, "PAID")]
-    assert [(row.division, row.amount_fen) for row in results.positions] == [("330522", -5)]
-    assert results.redemptions == ()
+    told = Told(Database(tmp_path / "state.db"))
+    arrived = [(f"//hub#{at}", event.DESCRIPTOR.full_name, event.SerializeToString()) for at, event in enumerate(stream, start=1)]
+    for _ in range(2):  # the broker delivers at least once
+        told.take(arrived, "2026-01-01")
+    told.take(arrived[:1], "2026-01-01")
+    stand = results(told.rows())
+    assert [(row.voucher_no, row.returned_fen) for row in stand.vouchers] == [("1", 100)]
+    assert [(row.amount_fen, row.state) for row in stand.obligations] == [(5, "PAID")]
+    assert [(row.division, row.amount_fen) for row in stand.positions] == [("330522", -5)]
+    assert stand.redemptions == ()
 
 
 def test_a_result_table_must_cover_its_row() -> None:
