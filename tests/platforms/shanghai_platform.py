@@ -53,7 +53,10 @@ class World:
     current: dict[str, str] = field(default_factory=dict)
 
     def put(self, resource: str, body: dict[str, Any], at: datetime) -> None:
-        """Note an item as changed: it moves to the end of the feed."""
+        """Note an item as changed: it moves to the end of the feed. One that says what it said before has not changed."""
+        before = self.items[resource].get(str(body["id"]))
+        if before is not None and before.body == body:
+            return
         self.seq += 1
         self.items[resource][str(body["id"])] = Item(self.seq, at, body)
 
@@ -179,7 +182,7 @@ def control(world: World, app: FastAPI) -> None:
 
     @app.get("/control/seen")
     async def seen() -> dict[str, Any]:
-        documents = {digest: json.loads(body) for digest, body in world.documents.items()}
+        documents = {digest: body.decode() for digest, body in world.documents.items()}
         return {"asked": world.asked, "documents": documents, "current": world.current}
 
     @app.post("/control/post")
