@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from adapters.contract.bench import SourceBench
 from adapters.contract.records import NATIVE_KINDS, PERSONAL, bad, good
 from adapters.contract.suite import *  # noqa: F403 - the contract, whatever it comes to hold
 from adapters.runtime.model import Adapter, Kind
 from adapters.runtime.registry import find_adapter, list_adapters
 from adapters.runtime.row import generic
+from tests.contract.benches import bench_of
+from tests.fixtures.shanghai import Platform, shanghai_platform
 
 ADAPTERS = list_adapters()
 
@@ -19,6 +24,17 @@ ADAPTERS = list_adapters()
 def adapter(request: pytest.FixtureRequest) -> Adapter:
     found: Adapter = request.param
     return found
+
+
+@pytest.fixture(scope="session")
+def shanghais_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    with shanghai_platform(tmp_path_factory.mktemp("shanghai")) as platform:
+        yield platform
+
+
+@pytest.fixture
+def source_bench(adapter: Adapter, tmp_path: Path, request: pytest.FixtureRequest) -> SourceBench:
+    return bench_of(adapter, tmp_path / "province", lambda: request.getfixturevalue("shanghais_platform"))
 
 
 def test_the_four_provinces_are_installed() -> None:
