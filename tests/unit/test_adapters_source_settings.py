@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from adapters.runtime.given import SecretRef, checked
+from adapters.runtime.model import Adapter
+from adapters.runtime.settings import load_settings
 from adapters.runtime.source import SourceFault
 from adapters.shanghai import ADAPTER as SHANGHAI
 from adapters.shanghai.settings import ShanghaiGiven
@@ -28,6 +30,13 @@ def test_the_examples_hold_and_show_every_key() -> None:
     assert set(type(shanghai.webhook).model_fields) == set(example(SHANGHAI.folder)["webhook"])
     assert set(ZhejiangGiven.model_fields) == set(example(ZHEJIANG.folder))
     assert zhejiang.folder.is_absolute()
+
+
+@pytest.mark.parametrize("adapter", [SHANGHAI, ZHEJIANG], ids=lambda adapter: adapter.name)
+def test_the_examples_are_settings_as_a_whole(adapter: Adapter) -> None:
+    settings = load_settings(adapter.folder / "adapter.yaml")
+    assert settings.source == example(adapter.folder)
+    assert settings.work_dir == Path("/var/lib/deltahub") / adapter.name
 
 
 @pytest.mark.parametrize(
