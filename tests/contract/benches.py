@@ -82,7 +82,8 @@ class ZhejiangBench(Bench):
         return {"folder": str(self.place / "tree"), "outgoing": str(self.place / "out"), "archive": str(self.place / "archive")}
 
     def offer(self) -> None:
-        shutil.copytree(self.adapter.samples, self.place / "tree", dirs_exist_ok=True)
+        for name in ("tree", "archive/2026"):
+            shutil.copytree(self.adapter.samples, self.place / name, dirs_exist_ok=True)
 
     def received(self) -> Mapping[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted((self.place / "out").rglob("*.jsonl"))}
