@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import StrEnum
+from typing import Any
 
 from adapters.runtime.edition import Before, Done, Edition, Send, Wait
 from adapters.runtime.effects import is_correction, unpacked
@@ -163,8 +164,9 @@ def _send(work: Work, delivered: Delivered, known: Known | None, step: Send) -> 
     identity = request_id(source)
     before = known or Known(edition.kind, edition.native_id, PHASE_OF[edition.kind], "", "", "", 0, "", "")
     retried = known is not None and known.digest == edition.digest and not step.step
-    sent = replace(
-        _now_of(before, delivered),
+    sent = _now_of(
+        before,
+        delivered,
         attempt=step.attempt,
         request_id=identity,
         method=step.method,
@@ -202,16 +204,16 @@ def with_request_id(request: bytes, identity: str) -> bytes:
 def _settled(work: Work, known: Known | None, delivered: Delivered) -> Known:
     """Return what is known of a record whose edition the hub holds already, or of a withdrawn one that it never held."""
     if known is not None:
-        return replace(_now_of(known, delivered), outcome="OK", message_zh="", message_en="", due_at="")
+        return _now_of(known, delivered, outcome="OK", message_zh="", message_en="", due_at="")
     kind, native_id = delivered.record
     # Before the first attempt: the record may still come, and is then sent as any new one is.
     source = source_of(work.province, kind, native_id, delivered.edition.digest, -1)
     never = Known(kind, native_id, PHASE_OF[kind], "", "", "", -1, request_id(source), "", outcome="OK", source=source)
-    return replace(_now_of(never, delivered), last_answered_at=work.now)
+    return _now_of(never, delivered, last_answered_at=work.now)
 
 
-def _now_of(known: Known, delivered: Delivered) -> Known:
-    """Return what is known with the edition that counts now."""
+def _now_of(known: Known, delivered: Delivered, **changes: Any) -> Known:
+    """Return what is known with the edition that counts now, and whatever else changes."""
     edition = delivered.edition
     return replace(
         known,
@@ -225,6 +227,7 @@ def _now_of(known: Known, delivered: Delivered) -> Known:
         historic=edition.historic,
         refers_to=delivered.refers_to or known.refers_to,
         redemption_id=_redemption_of(delivered) or known.redemption_id,
+        **changes,
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
+from kafka.partitioner.default import murmur2
 
 KafkaConfig = Mapping[str, str | int]
 """Further kafka-python client settings (SASL, TLS)."""
@@ -16,6 +18,8 @@ _CONFIG: Mapping[str, Any] = {
     "acks": "all",
     "enable_idempotence": True,
     "linger_ms": 5,
+    # A batch of the sender's is a few hundred commands a partition: one request each rather than ten.
+    "batch_size": 256 * 1024,
     "allow_auto_create_topics": False,
     "bootstrap_timeout_ms": 10_000,
 }
@@ -52,6 +56,7 @@ class KafkaOut:
     def __init__(self, bootstrap: str, topic: str, config: KafkaConfig, *, timeout_s: float = 60.0) -> None:
         self._topic, self._timeout_s = topic, timeout_s
         self._pending: list[Any] = []
+        self._partitions: list[int] = []
         try:
             self._producer = KafkaProducer(bootstrap_servers=bootstrap, **{**_CONFIG, **config})
         except KafkaError as error:
@@ -60,10 +65,18 @@ class KafkaOut:
     def send(self, command: Outgoing) -> None:
         """Hand a command to the producer's buffer."""
         headers = [(name, value.encode()) for name, value in command.headers.items()]
+        key = command.key.encode()
         try:
-            self._pending.append(self._producer.send(self._topic, value=command.value, key=command.key.encode(), headers=headers))
+            partition = self._partition(key)
+            self._pending.append(self._producer.send(self._topic, value=command.value, key=key, headers=headers, partition=partition))
         except KafkaError as error:
             raise ConnectionError(f"{self._topic}: {error}") from error
+
+    def _partition(self, key: bytes) -> int:
+        """Return the partition that the client library would choose; it takes a sixth of a send for that, and firms come again and again."""
+        if not self._partitions:
+            self._partitions = sorted(self._producer.partitions_for(self._topic))
+        return int(self._partitions[_hash(key) % len(self._partitions)])
 
     def flush(self) -> None:
         """Wait for every acknowledgement."""
@@ -78,3 +91,8 @@ class KafkaOut:
     def close(self) -> None:
         """Close the producer."""
         self._producer.close(timeout=5)
+
+
+@lru_cache(maxsize=65_536)
+def _hash(key: bytes) -> int:
+    return int(murmur2(key)) & 0x7FFFFFFF
