@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +18,8 @@ from adapters.runtime.deciding import Verdict, before_of, decide
 from adapters.runtime.deliveries import Landed
 from adapters.runtime.effects import unpacked
 from adapters.runtime.follow import Send, steps
-from adapters.runtime.model import Adapter, Broken, Mapped
+from adapters.runtime.model import PHASE_OF, Adapter, Broken, Mapped
+from adapters.runtime.queueing import ORDER
 from adapters.runtime.reading import kinds_in, records_in
 from adapters.runtime.records import Delivered, Known
 from adapters.runtime.rows import Place, Row, row_of
@@ -93,7 +95,9 @@ class DryLanding:
 
     def part(self, name: str) -> Path:
         """Return where the bytes of an unfinished delivery are gathered."""
-        return self._folder / "parts" / name
+        path = self._folder / "parts" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def put(self, name: str, content: Path | Iterable[bytes], *, cursor: tuple[str, str] | None = None) -> Delivery | None:
         """Keep a delivery for the forecast, unless these bytes landed last under this name."""
@@ -125,8 +129,6 @@ class DryLanding:
 
 def digest_of_file(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
-    import hashlib
-
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -143,10 +145,11 @@ def forecast(
     now: str,
     progress: Callable[[int, int], None] | None = None,
 ) -> Forecast:
-    """Say what taking these deliveries in would do, in this order. Nothing is written: the work on the memory is thrown away."""
+    """Say what taking these deliveries in would do, in the order of their phases. Nothing is written: the work is thrown away."""
     found = Forecast()
     work = Work(state, adapter.name, now)
-    for count, (delivery, historic) in enumerate(deliveries, start=1):
+    in_order = sorted(deliveries, key=lambda each: min((ORDER[PHASE_OF[kind]] for kind in kinds_in(adapter, each[0].name)), default=0))
+    for count, (delivery, historic) in enumerate(in_order, start=1):
         rows = _rows(adapter, delivery, historic)
         while chunk := list(islice(rows, CHUNK)):
             editions = [row.item for row in chunk if isinstance(row.item, Delivered)]

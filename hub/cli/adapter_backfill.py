@@ -118,14 +118,19 @@ def _say(done: Backfill | None, as_json: bool, text: str) -> None:
 
 
 def _source(adapter: Adapter, folder: Path, landing: Landing, source: Path | None, settings: Path | None) -> Source:
-    from adapters.runtime.folder import FolderSource
-    from adapters.runtime.reading import kinds_in
-
     if source is not None:
-        return FolderSource(source, lambda name: kinds_in(adapter, name))
+        return of_folder(adapter, source)
     from hub.cli.adapter_running import connected
 
     return connected(adapter, folder, landing, settings)
+
+
+def of_folder(adapter: Adapter, source: Path) -> Source:
+    """Return a folder of native files as a source."""
+    from adapters.runtime.folder import FolderSource
+    from adapters.runtime.reading import kinds_in
+
+    return FolderSource(source, lambda name: kinds_in(adapter, name))
 
 
 def _forecast(adapter: Adapter, folder: Path, since: str, until: str, source: Path | None, settings: Path | None, as_json: bool) -> None:
