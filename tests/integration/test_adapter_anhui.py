@@ -120,7 +120,7 @@ def test_a_book_that_is_still_growing_is_not_taken(here: Desk, inbox: Path, tmp_
 def test_a_new_edition_corrects_withdraws_and_tells_what_vanished(here: Desk, inbox: Path, tmp_path: Path) -> None:
     edited = load_workbook(ADAPTER.samples / HEFEI)
     firms, notes = edited["企业"], edited["发券"]
-    firms.delete_rows(next(line[0].row for line in firms.iter_rows(min_row=3) if line[8].value == 999))  # an id used twice
+    firms.delete_rows(next(int(line[0].row or 0) for line in firms.iter_rows(min_row=3) if line[8].value == 999))  # an id used twice
     edited.save(inbox / HEFEI)
     edited.save(tmp_path / "first.xlsx")
     books = source(here, tmp_path)

@@ -34,8 +34,8 @@ class Faults:
     """What was ordered to fail."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._seen, self._ordered, self._read = path, 0, {}, 0
-        self._ordered: dict[str, Any]
+        self._path, self._seen, self._read = path, 0, 0
+        self._ordered: dict[str, Any] = {}
 
     def ordered(self) -> dict[str, Any]:
         if self._path.exists() and (seen := self._path.stat().st_mtime_ns) != self._seen:
@@ -188,7 +188,9 @@ class Server(factory.SSHFactory):
         self.publicKeys, self.privateKeys = {key.sshType(): key.public()}, {key.sshType(): key}
         faults = Faults(folder / "faults.json")
         checker = Checker(Key.fromFile(str(folder / "user.pub")), (folder / "password").read_bytes().strip())
-        self.portal = portal.Portal(Realm(folder / "files", faults), [checker])
+        realm: Any = Realm(folder / "files", faults)
+        checkers: list[Any] = [checker]
+        self.portal = portal.Portal(realm, checkers)
 
 
 def main(folder: Path) -> None:

@@ -74,7 +74,7 @@ def commands_of(draw: st.DrawFn, adapter: Adapter) -> tuple[Kind, Mapped]:
         case Kind.AUTHORIZATION:
             drawn = draw(lines(most).filter(bool))
             issuer = draw(st.sampled_from(["310000", "330522", "340200"]))
-            parties = {"issuer": issuer, "enterprise": firm, "provider": draw(credit_codes()), "order_no": draw(ids)}
+            parties: dict[str, Any] = {"issuer": issuer, "enterprise": firm, "provider": draw(credit_codes()), "order_no": draw(ids)}
             return kind, commands.authorize(number, lines=drawn, lines_field="", **parties)
         case _:
             papers = [each for each in PAPERS if draw(st.booleans())]
@@ -122,7 +122,7 @@ def test_the_samples_said_again_mean_the_same_and_stay_as_they_are(adapter: Adap
 
 def an_order(count: int, flags: list[str] | None = None, **more: Any) -> Mapped:
     drawn = [commands.line("RESEARCH", 100_00, flags or []) for _ in range(count)]
-    parties = {"issuer": "310000", "enterprise": "91330522MA2B12343A", "provider": "12310104425001236Q", "order_no": "HT-1"}
+    parties: dict[str, Any] = {"issuer": "310000", "enterprise": "91330522MA2B12343A", "provider": "12310104425001236Q", "order_no": "HT-1"}
     return commands.authorize("D-1", lines=drawn, lines_field="", **parties, **more)
 
 
@@ -150,7 +150,7 @@ def test_other_things_that_a_row_cannot_hold_are_refused() -> None:
     for mapped in (unnumbered, dated):
         with pytest.raises(ValueError):
             said(JIANGSU, Kind.VOUCHER, mapped)
-    evidence = {"authorization": "D-1", "enterprise": firm, "invoice_no": "1", "delivered_on": "2026-02-03"}
+    evidence: dict[str, Any] = {"authorization": "D-1", "enterprise": firm, "invoice_no": "1", "delivered_on": "2026-02-03"}
     bare = commands.capture("C-1", authorization_field="申请编号", documents=[commands.evidence("INVOICE")], **evidence)
     proved = commands.capture("C-1", authorization_field="订单编号", documents=[commands.evidence("INVOICE", "ab" * 32)], **evidence)
     for adapter, mapped in ((JIANGSU, bare), (ANHUI, proved)):

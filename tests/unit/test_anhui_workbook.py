@@ -60,7 +60,7 @@ def one(path: Path) -> NativeRecord:
 
 
 def fault(path: Path, **limits: int) -> tuple[str, str]:
-    (item,) = items(path, **limits)
+    (item,) = items(path, Kind.VOUCHER, **limits)
     assert isinstance(item, Broken)
     return item.reason_code, item.field
 

@@ -39,7 +39,10 @@ CITIES = {"340100": "hefei", "340200": "wuhu"}
 def files(world: World) -> dict[str, bytes]:
     found = {}
     for code, name in CITIES.items():
-        sheets = rows(world, code)
+        sheets = {
+            sheet: [*rows_, {**rows_[0], "编号": f"{rows_[0]['编号'][:-4]}8{code[3]}01", "状态": "作废"}]
+            for sheet, rows_ in rows(world, code).items()
+        }
         (_break_hefei if code == "340100" else _break_wuhu)(sheets)
         found[f"{code}-{name}-2026.xlsx"] = _book(sheets, PLACES[code])
     return found

@@ -32,9 +32,15 @@ def eight(day: date | None) -> str:
 
 
 def files(world: World) -> dict[str, bytes]:
-    lines = {name: _lines(found) for name, found in rows(world).items()}
+    lines = {name: _lines([*found, _withdrawn(found[0])]) for name, found in rows(world).items()}
     _break(lines)
     return {f"JS_{name}_{DATE}.csv": b"".join(found) for name, found in lines.items()}
+
+
+def _withdrawn(row: Cells) -> Cells:
+    """Return a row that was withdrawn before anybody took it."""
+    name = next(iter(row))
+    return {**row, name: f"{row[name][:-4]}8001", "操作": "撤销"}
 
 
 def rows(world: World) -> dict[str, list[Cells]]:
