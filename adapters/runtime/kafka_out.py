@@ -11,6 +11,8 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from kafka.partitioner.default import murmur2
 
+from adapters.runtime.kafka_open import opened
+
 KafkaConfig = Mapping[str, str | int]
 """Further kafka-python client settings (SASL, TLS)."""
 
@@ -58,7 +60,7 @@ class KafkaOut:
         self._pending: list[Any] = []
         self._partitions: list[int] = []
         try:
-            self._producer = KafkaProducer(bootstrap_servers=bootstrap, **{**_CONFIG, **config})
+            self._producer = opened(KafkaProducer, bootstrap_servers=bootstrap, **{**_CONFIG, **config})
         except KafkaError as error:
             raise ConnectionError(f"{bootstrap}: {error}") from error
 
@@ -73,7 +75,7 @@ class KafkaOut:
             raise ConnectionError(f"{self._topic}: {error}") from error
 
     def _partition(self, key: bytes) -> int:
-        """Return the partition that the client library would choose; it takes a sixth of a send for that, and firms come again and again."""
+        """Return the partition that the client library would choose; a sixth of a send, and firms come again and again."""
         if not self._partitions:
             self._partitions = sorted(self._producer.partitions_for(self._topic))
         return int(self._partitions[_hash(key) % len(self._partitions)])
