@@ -20,7 +20,6 @@ each_kind = pytest.mark.parametrize("kind", NATIVE_KINDS)
 
 def unmap(adapter: Adapter, kind: Kind, mapped: Mapped) -> Mapping[str, str]:
     """Say a command natively; raise ValueError where the format cannot."""
-    assert adapter.unmap is not None, "the adapter has no unmap"
     fields = adapter.unmap(kind, mapped)
     assert not undeclared(adapter, kind, iter(fields)), f"{kind}: fields that the mapping table does not have"
     assert all(isinstance(value, str) for value in fields.values())

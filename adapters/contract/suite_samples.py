@@ -27,7 +27,6 @@ def test_the_adapter_says_who_it_is(adapter: Adapter) -> None:
     assert adapter.name.isidentifier() and adapter.name.islower()
     assert is_division(adapter.division) and adapter.division.endswith("0000")
     assert adapter.title_zh and adapter.title_en
-    assert adapter.connect is not None and adapter.unmap is not None
 
 
 def test_the_samples_have_every_kind_good_and_broken(adapter: Adapter) -> None:

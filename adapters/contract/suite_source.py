@@ -44,9 +44,7 @@ def desk(work: Path) -> Iterator[Desk]:
 @contextmanager
 def source(bench: SourceBench, work: Path, landing: Landing) -> Iterator[Source]:
     """Open the way to the province."""
-    connect = bench.adapter.connect
-    assert connect is not None, "the adapter has no connect"
-    opened = connect(SourceSettings(bench.given(), work, landing))
+    opened = bench.adapter.connect(SourceSettings(bench.given(), work, landing))
     try:
         yield opened
     finally:
@@ -181,10 +179,8 @@ def test_later_results_take_the_place_of_earlier_ones(source_bench: SourceBench,
 
 def test_settings_with_a_slip_are_refused_with_the_key(source_bench: SourceBench, tmp_path: Path) -> None:
     """A key nobody knows: the operator learns which, and no source is made."""
-    connect = source_bench.adapter.connect
-    assert connect is not None
     with desk(tmp_path / "work") as at, pytest.raises(SourceFault, match="no_such_key"):
-        connect(SourceSettings({**source_bench.given(), "no_such_key": 1}, at.work, at.landing))
+        source_bench.adapter.connect(SourceSettings({**source_bench.given(), "no_such_key": 1}, at.work, at.landing))
 
 
 def test_history_is_brought_by_its_days(source_bench: SourceBench, tmp_path: Path) -> None:

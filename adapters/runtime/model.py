@@ -141,8 +141,8 @@ class Adapter:
     map: Callable[[NativeRecord], Mapped | Broken]
     write: Callable[[Results, Path], list[Path]]
     load: Callable[[Path], Results]
-    connect: Callable[[SourceSettings], Source] | None = None
-    unmap: Callable[[Kind, Mapped], Mapping[str, str]] | None = None
+    connect: Callable[[SourceSettings], Source]
+    unmap: Callable[[Kind, Mapped], Mapping[str, str]]
     editions: bool = False
     mapped: FieldTable = field(default_factory=dict)
     dropped: FieldTable = field(default_factory=dict)

@@ -166,8 +166,6 @@ def _connected(adapter: Adapter, folder: Path, landing: Landing, given: Mapping[
             "say where the records come from: a section `source` in the file that --settings names,"
             f" or --source FOLDER with native files (samples are in {adapter.samples})"
         )
-    if adapter.connect is None:
-        raise SourceFault(f"{adapter.name} has no connector of its own: use --source FOLDER with native files")
     return adapter.connect(SourceSettings(given, folder, landing))
 
 

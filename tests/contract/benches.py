@@ -110,5 +110,5 @@ def bench_of(adapter: Adapter, place: Path, platform: Callable[[], Platform]) ->
     """Return the province's system; `platform` starts Shanghai's where it is needed."""
     if adapter.name == "shanghai":
         return ShanghaiBench(adapter, place, platform())
-    others = {"jiangsu": JiangsuBench, "zhejiang": ZhejiangBench, "anhui": AnhuiBench}
+    others: dict[str, Callable[[Adapter, Path], SourceBench]] = {"jiangsu": JiangsuBench, "zhejiang": ZhejiangBench, "anhui": AnhuiBench}
     return others[adapter.name](adapter, place)

@@ -155,7 +155,6 @@ def sample_rows(
 
 
 def _native(adapter: Adapter, kind: Kind, mapped: Mapped, names: Mapping[str, str], dropped: Mapping[str, str], at: int) -> Row:
-    assert adapter.unmap is not None
     reference = names.get("authorization", "")
     row = dict(adapter.unmap(kind, _referring(mapped, reference)))
     return {**row, **{name: _extra(name, at) for name in dropped}}
