@@ -16,7 +16,8 @@ XINGAO, POLYMER = "91330522MA2B12343A", "12310104425001236Q"
 
 
 def requests(kind: Kind) -> list[Any]:
-    return [mapped.request for _, record, mapped in RECORDS if record is not None and record.kind is kind]
+    """What of a kind the provinces say and have not withdrawn."""
+    return [mapped.request for _, record, mapped in RECORDS if record is not None and record.kind is kind and not record.deleted]
 
 
 def test_orders_name_firms_and_providers_that_some_province_has() -> None:
