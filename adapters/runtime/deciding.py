@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from adapters.runtime.edition import Before, Done, Edition, Send, Wait
-from adapters.runtime.effects import is_correction, unpacked
+from adapters.runtime.effects import CLOSED, is_correction, numbers_of, unpacked
 from adapters.runtime.follow import next_step
 from adapters.runtime.identity import REPLACEABLE, headers, request_id, source_of
 from adapters.runtime.model import PHASE_OF, Broken, Kind
@@ -16,6 +16,7 @@ from adapters.runtime.records import Delivered, Known
 from adapters.runtime.row import Reject
 from adapters.runtime.work import Work
 from yrd.clearing.v1 import clearing_pb2 as clearing
+from yrd.voucher.v1 import voucher_pb2 as voucher
 
 
 class Verdict(StrEnum):
@@ -150,6 +151,7 @@ def before_of(work: Work, known: Known) -> Before:
         redemption_id=known.redemption_id,
         state=state,
         captured=captured,
+        used=known.kind is Kind.VOUCHER and _used(work, known),
         spent=known.spent,
         live=not known.historic,
         authorized=authorized,
@@ -157,36 +159,73 @@ def before_of(work: Work, known: Known) -> Before:
     )
 
 
+def _used(work: Work, known: Known) -> bool:
+    """Say whether the hub has told of a redemption that stands and draws on the notes. What it has not told yet, a cancellation shows."""
+    if not known.held:
+        return False
+    issued = voucher.IssueVouchersRequest.FromString(known.held)
+    by = work.state.told.drawn_by(issued.issuer, numbers_of(known.held))
+    return any(row.state not in CLOSED for row in work.state.told.redemptions(by).values())
+
+
 def _send(work: Work, delivered: Delivered, known: Known | None, step: Send) -> None:
     """Queue a command and remember it. A step of a correction leaves the edition parked: its answer asks for the next."""
     edition = delivered.edition
     source = source_of(work.province, edition.kind, edition.native_id, edition.digest, step.attempt, step.step)
     identity = request_id(source)
-    before = known or Known(edition.kind, edition.native_id, PHASE_OF[edition.kind], "", "", "", 0, "", "")
-    retried = known is not None and known.digest == edition.digest and not step.step
-    sent = _now_of(
-        before,
-        delivered,
-        attempt=step.attempt,
-        request_id=identity,
-        method=step.method,
-        outcome="",
-        message_zh="",
-        message_en="",
-        request=step.request,
-        key=step.key,
-        source=source,
-        retries=before.retries + 1 if retried else 0,
-        due_at="",
-        sent_at="",
-        sends=0,
-    )
+    if known is None:
+        sent = _first(delivered, step, source, identity)
+    else:
+        retried = known.digest == edition.digest and not step.step
+        sent = _now_of(
+            known,
+            delivered,
+            attempt=step.attempt,
+            request_id=identity,
+            method=step.method,
+            outcome="",
+            message_zh="",
+            message_en="",
+            request=step.request,
+            key=step.key,
+            source=source,
+            retries=known.retries + 1 if retried else 0,
+            due_at="",
+            sent_at="",
+            sends=0,
+        )
     work.remember(sent)
     command_of(work, sent, source)
     if step.step:
         work.park(delivered)
     else:
         work.unpark(delivered.record)
+
+
+def _first(delivered: Delivered, step: Send, source: str, identity: str) -> Known:
+    """Return what is known of a record with its first command. Nearly every record comes once: this is made without a copy."""
+    edition = delivered.edition
+    return Known(
+        kind=edition.kind,
+        native_id=edition.native_id,
+        phase=PHASE_OF[edition.kind],
+        file=delivered.file,
+        line=delivered.line,
+        digest=edition.digest,
+        attempt=step.attempt,
+        request_id=identity,
+        method=step.method,
+        redemption_id=_redemption_of(delivered),
+        delivery=delivered.delivery,
+        row=delivered.row,
+        deleted=edition.deleted,
+        request=step.request,
+        key=step.key,
+        source=source,
+        id_field=edition.id_field,
+        refers_to=delivered.refers_to,
+        historic=edition.historic,
+    )
 
 
 def command_of(work: Work, known: Known, source: str) -> None:

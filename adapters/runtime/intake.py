@@ -5,21 +5,18 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 from adapters.runtime.deciding import Verdict, decide
 from adapters.runtime.deliveries import Counts, Landed
-from adapters.runtime.edition import Edition
-from adapters.runtime.effects import packed
 from adapters.runtime.failpoints import failpoint
-from adapters.runtime.identity import digest_of
 from adapters.runtime.landing import FileLanding
-from adapters.runtime.model import PHASE_OF, Adapter, Broken, Kind, Mapped, NativeRecord, Phase
+from adapters.runtime.model import PHASE_OF, Adapter, Broken, Kind, Phase
 from adapters.runtime.queueing import ORDER
 from adapters.runtime.reading import kinds_in, records_in
 from adapters.runtime.reasons import describe
 from adapters.runtime.records import Delivered
+from adapters.runtime.rows import Item, Place, Row, row_of
 from adapters.runtime.state import State
 from adapters.runtime.vanishing import missing_rows
 from adapters.runtime.work import Work
@@ -28,15 +25,6 @@ from hub.domain.clock import Clock
 log = logging.getLogger(__name__)
 
 _WAITING_MAX = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A row on its way: an edition, or why there is none."""
-
-    number: int
-    kind: Kind | None
-    item: Delivered | Broken
 
 
 class Intake:
@@ -58,7 +46,7 @@ class Intake:
     ) -> None:
         self._adapter, self._state, self._landing, self._clock = adapter, state, landing, clock
         self._queue_limit, self._chunk_rows = queue_limit, chunk_rows
-        self._open: tuple[int, int, Iterator[tuple[NativeRecord, Mapped | None] | Broken]] | None = None
+        self._open: tuple[int, int, Iterator[Item]] | None = None
         self.counted: Counter[tuple[str, str]] = Counter()
         """Rows by (kind, verdict) since the start."""
 
@@ -117,49 +105,27 @@ class Intake:
         failpoint("intake.after_taken" if ended else "intake.after_commit")
         self.counted.update((kind or "", verdict.value) for kind, verdict in verdicts)
 
-    def _rows(self, landed: Landed) -> Iterator[_Row]:
+    def _rows(self, landed: Landed) -> Iterator[Row]:
         """Yield the next rows of a delivery, read and mapped."""
         if self._open is None or self._open[:2] != (landed.number, landed.next_row):
             items = self._all(landed)
             self._open = (landed.number, landed.next_row, islice(items, landed.next_row, None))
         items = self._open[2]
         for number, item in enumerate(islice(items, self._chunk_rows), start=landed.next_row):
-            yield self._row(landed, number, item)
+            yield row_of(self._adapter, Place(landed.number, number, landed.historic), item)
         self._open = (landed.number, landed.next_row + self._chunk_rows, items)
 
-    def _all(self, landed: Landed) -> Iterator[tuple[NativeRecord, Mapped | None] | Broken]:
+    def _all(self, landed: Landed) -> Iterator[Item]:
         return _unbroken(landed.name, self._items(landed))
 
-    def _items(self, landed: Landed) -> Iterator[tuple[NativeRecord, Mapped | None] | Broken]:
+    def _items(self, landed: Landed) -> Iterator[Item]:
         if not kinds_in(self._adapter, landed.name):
             zh, en = describe("UNKNOWN_FILE")
             yield Broken(landed.name, "1", "*", "UNKNOWN_FILE", zh, en)
             return
         yield from records_in(self._adapter, self._landing.delivery(landed).path, landed.name)
 
-    def _row(self, landed: Landed, number: int, item: tuple[NativeRecord, Mapped | None] | Broken) -> _Row:
-        if isinstance(item, Broken):
-            return _Row(number, None, item)
-        record, mapped = item
-        try:
-            found = mapped or self._adapter.map(record)
-            if isinstance(found, Broken) and not record.deleted:
-                return _Row(number, record.kind, found)
-            return _Row(number, record.kind, self._delivered(landed, number, record, found))
-        except Exception as error:
-            # Whatever a row does to the code that reads it, it is one row: it waits for a person, and the others go on.
-            log.exception("%s:%s could not be handled", record.file, record.line)
-            zh, en = describe("FAULT", f"{type(error).__name__}")
-            return _Row(number, record.kind, Broken(record.file, record.line, "*", "FAULT", zh, en, native_id=record.native_id))
-
-    def _delivered(self, landed: Landed, number: int, record: NativeRecord, mapped: Mapped | Broken) -> Delivered:
-        digest = digest_of(record, self._adapter.dropped)
-        command = ("", "", b"") if isinstance(mapped, Broken) else (mapped.method, mapped.key, packed(mapped.request))
-        refers = ("", "") if isinstance(mapped, Broken) else (mapped.refers_to, mapped.refers_field)
-        edition = Edition(record.kind, record.native_id, digest, record.deleted, record.id_field, *command, historic=landed.historic)
-        return Delivered(edition, record.file, record.line, landed.number, number, *refers)
-
-    def _take(self, work: Work, landed: Landed, row: _Row) -> Verdict:
+    def _take(self, work: Work, landed: Landed, row: Row) -> Verdict:
         if isinstance(row.item, Broken):
             kinds = kinds_in(self._adapter, landed.name)
             phase = (
@@ -192,9 +158,7 @@ class Intake:
         return ""
 
 
-def _unbroken(
-    name: str, items: Iterator[tuple[NativeRecord, Mapped | None] | Broken]
-) -> Iterator[tuple[NativeRecord, Mapped | None] | Broken]:
+def _unbroken(name: str, items: Iterator[Item]) -> Iterator[Item]:
     """Yield items; where reading itself fails, the rest of the delivery becomes one broken row and stops nothing else."""
     try:
         yield from items

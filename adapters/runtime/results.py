@@ -139,7 +139,16 @@ def outcome_row(sent: SentRow) -> OutcomeRow:
     return OutcomeRow(sent.kind, sent.native_id, sent.file, sent.line, sent.outcome or "UNANSWERED", _one_line(sent.message_zh))
 
 
-FactRow = RedemptionRow | VoucherRow | ObligationRow | PositionRow
+@dataclass(frozen=True, slots=True)
+class DrawRow:
+    """That a note was drawn on, and by which redemption last. It is in no result file: it keeps a used note from being issued otherwise."""
+
+    issuer: str
+    voucher_no: str
+    redemption_id: str
+
+
+FactRow = RedemptionRow | VoucherRow | ObligationRow | PositionRow | DrawRow
 """What the hub tells of itself, rather than in answer to a record."""
 
 FACTS: dict[str, type[FactRow]] = {
@@ -147,6 +156,7 @@ FACTS: dict[str, type[FactRow]] = {
     "voucher": VoucherRow,
     "obligation": ObligationRow,
     "position": PositionRow,
+    "draw": DrawRow,
 }
 """Kinds of facts by their names."""
 
@@ -154,7 +164,11 @@ FACTS: dict[str, type[FactRow]] = {
 def facts(event: Message) -> Iterator[tuple[str, str, FactRow]]:
     """Yield (kind, id, row) of what an event says. Of an event that has no result file, nothing."""
     if isinstance(event, events.RedemptionChanged):
-        yield "redemption", event.redemption.redemption_id, redemption_row(event.redemption, event.reasons)
+        redemption = event.redemption
+        yield "redemption", redemption.redemption_id, redemption_row(redemption, event.reasons)
+        for draw in redemption.draws:
+            row = DrawRow(redemption.issuer, draw.voucher_no, redemption.redemption_id)
+            yield "draw", f"{redemption.issuer}/{draw.voucher_no}", row
     elif isinstance(event, events.VouchersIssued):
         for note in event.vouchers:
             yield "voucher", f"{note.issuer}/{note.voucher_no}", voucher_row(note)

@@ -8,7 +8,7 @@ from dataclasses import fields
 from operator import attrgetter
 
 from adapters.runtime.database import Database
-from adapters.runtime.results import EVENTS, FACTS, FactRow, RedemptionRow, facts, merged
+from adapters.runtime.results import EVENTS, FACTS, DrawRow, FactRow, RedemptionRow, facts, merged
 
 _ORDERLESS = -1
 _VALUES = {what: attrgetter(*(each.name for each in fields(row))) for what, row in FACTS.items()}
@@ -61,6 +61,11 @@ class Told:
         """Return redemptions as they stand, by id; those of which nothing was told are left out."""
         found = self._stand([("redemption", each) for each in dict.fromkeys(redemption_ids)])
         return {fact_id: row for (_, fact_id), (_, row) in found.items() if isinstance(row, RedemptionRow)}
+
+    def drawn_by(self, issuer: str, numbers: Iterable[str]) -> set[str]:
+        """Return the redemptions by which notes of an issuer were drawn on last; the hub alone knows all of them."""
+        found = self._stand([("draw", f"{issuer}/{number}") for number in numbers])
+        return {row.redemption_id for _, row in found.values() if isinstance(row, DrawRow)}
 
     def rows(self, since: str = "") -> Iterator[FactRow]:
         """Yield how things stand; with `since` only what changed from then on."""

@@ -26,6 +26,8 @@ from adapters.runtime.replay import Wanted, replay
 from adapters.runtime.state import State
 from hub.domain.clock import SimulatedClock
 from tests.fixtures.correcting import ModelLine
+from yrd.clearing.v1 import clearing_pb2 as clearing
+from yrd.events.v1 import events_pb2 as events
 
 NOW = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 SHANGHAI = find_adapter("shanghai")
@@ -110,6 +112,26 @@ def test_a_note_is_corrected_withdrawn_and_comes_back(desk: Desk) -> None:
     live = [note for number, note in desk.line.hub.notes.items() if number.startswith(item["voucherNo"]) and not note.cancelled]
     assert len(live) == 1
     assert desk.run() == 0
+
+
+def test_a_note_that_was_drawn_on_is_not_issued_otherwise_and_stays_as_it_is(desk: Desk) -> None:
+    desk.run()
+    item, before = first(desk, "vouchers-1.json"), len(desk.line.received)
+    drawn = clearing.VoucherDraw(voucher_no=item["voucherNo"], amount_fen=1)
+    redemption = clearing.Redemption(redemption_id="r1", issuer="310000", state=clearing.REDEMPTION_STATE_CLEARED, draws=[drawn])
+    desk.line.tell(events.RedemptionChanged(redemption=redemption))
+    desk.engine.exchange(Phase.CAPTURES, deadline_s=5)
+    desk.edit("vouchers-1.json", item["id"], amount=item["amount"] + 100)
+    assert desk.run() == 0
+    assert "VOUCHER_USED" in desk.reasons()
+    redemption.state = clearing.REDEMPTION_STATE_VOIDED
+    del redemption.draws[:]
+    desk.line.tell(events.RedemptionChanged(redemption=redemption))
+    desk.engine.exchange(Phase.CAPTURES, deadline_s=5)
+    done = retry(SHANGHAI, desk.state, desk.engine.work, desk.engine.clock, find(desk.state, Filter(reason="VOUCHER_USED")))
+    assert done.sent == 1
+    desk.run()
+    assert desk.line.methods(before) == ["CancelVoucher", "IssueVouchers"]
 
 
 def test_an_order_is_corrected_and_its_capture_goes_to_the_new_redemption(desk: Desk) -> None:
