@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 from adapters.runtime.model import FieldTable, Kind, NativeRecord
 from adapters.runtime.row import generic
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _NAMESPACE = UUID("8d5f3a52-6c1e-5b0a-9a3b-4f7f0e1d2c60")
 
 REPLACEABLE = frozenset({Kind.ENTERPRISE, Kind.PROVIDER, Kind.RECOGNITION})
@@ -49,7 +50,7 @@ def digest_of(record: NativeRecord, dropped: FieldTable) -> str:
     said = sorted((name, value) for name, value in record.fields.items() if generic(name) not in unsaid)
     if record.deleted:
         said.append(("", "withdrawn"))
-    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(_ENCODER.encode(said).encode()).hexdigest()
 
 
 def plan(kind: Kind, digest: str, before: Sent | None, *, retry_refused: bool = False) -> Plan:

@@ -86,7 +86,8 @@ class KafkaOut:
         try:
             self._producer.flush(timeout=self._timeout_s)
             for future in pending:
-                future.get(timeout=self._timeout_s)
+                if not future.succeeded():
+                    future.get(timeout=self._timeout_s)
         except KafkaError as error:
             raise ConnectionError(f"{self._topic}: {error}") from error
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from adapters.runtime.database import Database
 from adapters.runtime.model import Phase
 
@@ -33,7 +35,7 @@ class Queue:
 
     def add(self, commands: Iterable[Queued]) -> None:
         """Put commands at the end, in this order."""
-        rows = [(ORDER[each.phase], each.key, json.dumps(dict(each.headers)), each.value, each.request_id) for each in commands]
+        rows = [(ORDER[each.phase], each.key, orjson.dumps(dict(each.headers)).decode(), each.value, each.request_id) for each in commands]
         self._db.many("INSERT INTO queue (phase, key, headers, value, request_id) VALUES (?, ?, ?, ?, ?)", rows)
 
     def head(self, limit: int) -> list[Queued]:
@@ -44,9 +46,7 @@ class Queue:
             (limit,),
         )
         phases = tuple(Phase)
-        return [
-            Queued(phases[phase], key, json.loads(headers), value, request_id, seq) for phase, key, headers, value, request_id, seq in rows
-        ]
+        return [Queued(phases[at], key, orjson.loads(headers), value, identity, seq) for at, key, headers, value, identity, seq in rows]
 
     def forget(self, commands: Sequence[Queued], at: str) -> None:
         """Take commands out that the broker has acknowledged, and note when they left."""
