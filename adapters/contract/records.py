@@ -16,14 +16,15 @@ MARK = "withdrawal mark"
 PERSONAL = "personal data"
 """What the reasons for dropping a person's data begin with."""
 
-_READ: dict[Path, tuple[tuple[NativeRecord | None, Mapped | Broken], ...]] = {}
+_READ: dict[object, tuple[tuple[NativeRecord | None, Mapped | Broken], ...]] = {}
 
 
 def sample_records(adapter: Adapter) -> tuple[tuple[NativeRecord | None, Mapped | Broken], ...]:
     """Return every record of the samples with what it maps to; what is no record at all stands beside None."""
-    if adapter.folder not in _READ:
-        _READ[adapter.folder] = tuple(every(adapter))
-    return _READ[adapter.folder]
+    key = (adapter.folder, adapter.read, adapter.map)
+    if key not in _READ:
+        _READ[key] = tuple(every(adapter))
+    return _READ[key]
 
 
 def good(adapter: Adapter) -> list[tuple[NativeRecord, Mapped]]:
