@@ -96,8 +96,13 @@ def version_of(db: sqlite3.Connection) -> int:
 
 
 def check_version(db: sqlite3.Connection, path: str) -> None:
-    """Raise WrongSchema unless the file is of this release's schema: a look from outside changes nothing, so it cannot migrate either."""
+    """Raise WrongSchema unless the file is of this release's schema: a look from outside changes nothing, so it cannot migrate either.
+
+    Raises FileNotFoundError for a file that another process has just begun.
+    """
     found = version_of(db)
+    if found == 0:
+        raise FileNotFoundError(f"{path}: the adapter is just making its memory; ask again in a moment")
     if found != VERSION:
         raise WrongSchema(f"{path}: written by another release (schema {found}, this one reads {VERSION}); start the adapter with this one")
 

@@ -91,6 +91,7 @@ class AdapterSettings(BaseSettings):
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="The broker")
     poll_seconds: float = Field(default=30.0, gt=0, description="Pause between looks at the province's system when there is nothing more")
     queue_limit: int = Field(default=50_000, ge=1000, description="Commands that may wait on disk; more stays in the landed files")
+    chunk_rows: int = Field(default=500, ge=1, le=10_000, description="Rows taken in at once: one transaction of the memory")
     gate_seconds: float = Field(default=120.0, ge=0, description="How long a later phase waits for an unanswered command of an earlier one")
     results_seconds: float = Field(default=60.0, gt=0, description="Least pause between two writings of the result files")
     results_days: int = Field(default=0, ge=0, description="Result files hold what changed in so many days; 0: all there is")
@@ -129,6 +130,7 @@ class AdapterSettings(BaseSettings):
         """Return the bounds of the exchange."""
         return Limits(
             queue_limit=self.queue_limit,
+            chunk_rows=self.chunk_rows,
             gate_seconds=self.gate_seconds,
             poll_seconds=self.poll_seconds,
             results_seconds=self.results_seconds,

@@ -59,14 +59,14 @@ class Noticing(Protocol):
 
 
 class Landing(Protocol):
-    """Where deliveries land: durable, whole or not at all, each content of a name once. Safe to call from several threads."""
+    """Where deliveries land: durable, whole or not at all, each new content of a name once. Safe to call from several threads."""
 
     def part(self, name: str) -> Path:
         """Return where the bytes of an unfinished delivery are gathered. What is there already was written before a restart."""
         ...
 
     def put(self, name: str, content: Path | Iterable[bytes], *, cursor: tuple[str, str] | None = None) -> Delivery | None:
-        """Land a delivery: flushed to disk, then named; return None if these bytes landed under this name before.
+        """Land a delivery: flushed to disk, then named; return None if these bytes are what landed last under this name.
 
         `content` is a file to move in (such as `part(name)`) or the bytes themselves. `cursor` (key, value) is kept in the same step.
         Raises ValueError for a name that would leave the folder.

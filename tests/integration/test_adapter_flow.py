@@ -14,13 +14,14 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from adapters.contract.hub import FakeHub
-from adapters.runtime.command import collect_all, find_adapter, list_adapters, quarantine_rows, run, run_all
-from adapters.runtime.commands import PUBLISH
+from adapters.runtime.command import Broker as AdapterBroker
+from adapters.runtime.command import collect, find_adapter, list_adapters, open_engine, quarantine_rows, run_once, run_together
 from adapters.runtime.kafka_in import KafkaIn
 from adapters.runtime.kafka_out import Outgoing
 from adapters.runtime.model import Kind, Phase
 from adapters.runtime.topics import in_topic, out_topic
 from hub.messaging.topics import TopicPlan
+from tests.fixtures.adapter import bench_of
 from tests.fixtures.kafka import Broker
 from tests.fixtures.messaging import make_topics, send
 
@@ -76,20 +77,23 @@ def exchange(kafka: Broker) -> Iterator[Exchange]:
 
 def test_four_provinces_exchange_in_step_and_a_rerun_sends_nothing(kafka: Broker, tmp_path: Path) -> None:
     with exchange(kafka) as hub:
-        reports = run_all(list_adapters(), bootstrap=kafka.bootstrap, work_dir=tmp_path, prefix=hub.prefix)
+        broker = AdapterBroker(kafka.bootstrap, hub.prefix)
+        reports = run_together(list_adapters(), broker, tmp_path)
         for report, division in zip(reports, DIVISIONS, strict=True):
             assert (report.unanswered, report.refused) == (0, 0)
-            assert report.ok == report.sent == len(hub.hubs[division].effects)
+            assert report.sent == len(hub.hubs[division].effects)
             assert report.by_kind[Kind.CAPTURE]["OK"] >= 65
-        again = run("anhui", bootstrap=kafka.bootstrap, work_dir=tmp_path, prefix=hub.prefix)
+        anhui = find_adapter("anhui")
+        with open_engine(anhui, broker.ends(anhui), tmp_path / "anhui") as engine:
+            again = run_once(engine)
         assert (again.sent, again.ok) == (0, reports[3].ok)
-        files = collect_all(list_adapters(), bootstrap=kafka.bootstrap, work_dir=tmp_path, prefix=hub.prefix)
+        files = collect(list_adapters(), broker, tmp_path)
         for adapter, report in zip(list_adapters(), reports, strict=True):
             assert files[adapter.name] and all(path.exists() for path in files[adapter.name])
             back = adapter.load(tmp_path / adapter.name / "results")
             assert len(back.outcomes) == report.ok
             assert len(back.redemptions) == report.by_kind[Kind.AUTHORIZATION]["OK"]
-            assert len(quarantine_rows(adapter.name, work_dir=tmp_path)) == report.quarantined
+            assert len(quarantine_rows(tmp_path / adapter.name)) == report.quarantined
 
 
 def test_reading_goes_on_where_it_stopped_and_notices_another_log(kafka: Broker, tmp_path: Path) -> None:
@@ -127,8 +131,16 @@ def test_reading_goes_on_where_it_stopped_and_notices_another_log(kafka: Broker,
 
 
 def test_without_a_broker_an_adapter_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ConnectionError, match="localhost:1"):
-        run("shanghai", bootstrap="localhost:1", work_dir=tmp_path, kafka_config={"bootstrap_timeout_ms": 500})
+    adapter = find_adapter("shanghai")
+    ends = AdapterBroker("localhost:1", config={"bootstrap_timeout_ms": 500}).ends(adapter)
+    with open_engine(adapter, ends, tmp_path) as engine:
+        before = threading.active_count()
+        for _ in range(3):
+            with pytest.raises(ConnectionError, match="localhost:1"):
+                engine.sender.probe()
+            with pytest.raises(ConnectionError, match="localhost:1"):
+                engine.receiver.step(0)
+        assert threading.active_count() == before  # through a week of that, the process stays as it is
 
 
 def test_without_its_topic_an_adapter_says_so(kafka: Broker) -> None:
@@ -142,11 +154,13 @@ def test_without_its_topic_an_adapter_says_so(kafka: Broker) -> None:
 
 def test_an_outage_between_two_runs_doubles_nothing(private_kafka: Broker, tmp_path: Path) -> None:
     """The broker dies after commands were sent and before they were read; the next run sends what was never answered."""
-    name, adapter = "shanghai", find_adapter("shanghai")
+    adapter = find_adapter("shanghai")
     plan = TopicPlan(prefix="yrd", divisions=DIVISIONS, partitions=3, replication_factor=1)
     make_topics(private_kafka.bootstrap, plan)
-    alone = run(name, bootstrap=private_kafka.bootstrap, work_dir=tmp_path, phases=[Phase.POLICIES], deadline_s=0.5)
-    assert (alone.sent, alone.unanswered) == (1, 1)
+    ends = AdapterBroker(private_kafka.bootstrap).ends(adapter)
+    with open_engine(adapter, ends, tmp_path) as engine:
+        alone = run_once(engine, phases=[Phase.POLICIES], deadline_s=0.5)
+    assert (alone.sent, alone.unanswered > 0) == (1, True)
     private_kafka.kill()
     private_kafka.start()
     make_topics(private_kafka.bootstrap, plan)
@@ -155,9 +169,12 @@ def test_an_outage_between_two_runs_doubles_nothing(private_kafka: Broker, tmp_p
     thread = threading.Thread(target=hub.serve, args=(stop,))
     thread.start()
     try:
-        after = run(adapter.division, bootstrap=private_kafka.bootstrap, work_dir=tmp_path, phases=[Phase.POLICIES], deadline_s=30)
+        with open_engine(adapter, ends, tmp_path) as engine:
+            after = run_once(engine, deadline_s=30)
     finally:
         stop.set()
         thread.join(30)
-    assert (after.sent, after.ok, after.unanswered) == (1, 1, 0)
-    assert len(hub.hubs["310000"].effects) == len(hub.hubs["310000"].requests(PUBLISH)[:1])
+    assert (after.refused, after.unanswered) == (0, 0)
+    undisturbed = bench_of(adapter, tmp_path / "undisturbed")
+    undisturbed.run()
+    assert hub.hubs["310000"].effects == undisturbed.hub.effects

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.runtime.command import collect_all, list_adapters, run_all
-from adapters.runtime.session import AdapterReport
+from adapters.runtime.command import Broker, collect, list_adapters, run_together
+from adapters.runtime.report import Report
 from hub.domain.divisions import province_of
 from hub.embedded import EmbeddedKafka
 from hub.ledger.migrate import migrate
@@ -53,8 +53,8 @@ def test_four_provinces_clear_with_one_another(embedded_kafka: EmbeddedKafka, da
     prefix = f"t{uuid.uuid4().hex[:12]}"
     bootstrap = embedded_kafka.bootstrap
     with hub_process(database, bootstrap, prefix, tmp_path / "hub"):
-        reports = run_all(list_adapters(), bootstrap=bootstrap, work_dir=tmp_path, prefix=prefix)
-        collect_all(list_adapters(), bootstrap=bootstrap, work_dir=tmp_path, prefix=prefix)
+        reports = run_together(list_adapters(), Broker(bootstrap, prefix), tmp_path)
+        collect(list_adapters(), Broker(bootstrap, prefix), tmp_path)
     for report in reports:
         _meant_only(report)
     cleared: Counter[tuple[str, str]] = Counter()
@@ -69,7 +69,7 @@ def test_four_provinces_clear_with_one_another(embedded_kafka: EmbeddedKafka, da
     assert len(cleared) == 16
 
 
-def _meant_only(report: AdapterReport) -> None:
+def _meant_only(report: Report) -> None:
     assert dict(report.refusals) == _MEANT
     assert report.unanswered == 0
     assert report.ok + report.refused == report.sent
