@@ -39,11 +39,24 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--filled", type=int, metavar="N", help="instead: unary and batch rows on an empty database and on one with N redemptions"
     )
+    parser.add_argument(
+        "--warm", type=float, default=0.0, metavar="S", help="with --filled: clear in batches for S seconds before measuring"
+    )
+    parser.add_argument(
+        "--postgres", type=_setting, action="append", default=[], metavar="NAME=VALUE", help="a setting of the server; repeat"
+    )
     parser.add_argument("--soak-redemptions", type=int, metavar="N", help="instead: the hub's memory until N redemptions are in")
     parser.add_argument("--directory", help="where databases are made and removed again; default: the temporary directory")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="with --filled: keep the databases here, and fill no second time")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     return parser.parse_args()
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
 
 
 def _parts(text: str) -> tuple[str, ...]:
@@ -57,7 +70,7 @@ def _parts(text: str) -> tuple[str, ...]:
 async def _measure(directory: Path, options: argparse.Namespace) -> list[Row]:
     rows: list[Row] = []
     data = options.keep if options.keep and options.filled else directory / "postgres"
-    with EmbeddedPostgres(data) as server, EmbeddedKafka() as broker:
+    with EmbeddedPostgres(data, settings=dict(options.postgres)) as server, EmbeddedKafka() as broker:
         if options.filled:
             return await growth(server, broker, directory, options)
         if set(options.only) != {"coldstart"} or options.soak_redemptions:

@@ -64,6 +64,16 @@ async def latency(rig: Rig, people: Population, window: Window) -> Row:
     return row
 
 
+async def warm(rig: Rig, people: Population, seconds: float) -> None:
+    """Authorize in batches, unmeasured, until what the rows to come touch is in the database's memory and written since its checkpoint."""
+    if not seconds:
+        return
+    tell(f"warming up for {seconds:.0f} s")
+    payloads = Requests(people, fen=(1_000, 5_000), seed=8).batches(int(seconds * _BATCH_MAX_A_SECOND / BATCH_ITEMS / 2), BATCH_ITEMS)
+    async with open_wire(rig.hub) as wire:
+        await closed_loop(wire.method("BatchAuthorize"), payloads, seconds, BATCH_CALLS)
+
+
 async def batch(rig: Rig, people: Population, window: Window) -> list[Row]:
     """Authorize in batches of 500, a few calls in flight, then capture what was authorized."""
     tell(f"BatchAuthorize of {BATCH_ITEMS}, {BATCH_CALLS} in flight")

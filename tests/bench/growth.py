@@ -71,6 +71,7 @@ async def _on(server: EmbeddedPostgres, broker: EmbeddedKafka, url: str, directo
     people = await populate(url, options.enterprises, options.providers, tell)
     with running_hub(server, broker, url, directory) as rig:
         window = Window(options.seconds)
+        await clearing.warm(rig, people, options.warm)
         return [await clearing.unary(rig, people, window, zipf=False), *await clearing.batch(rig, people, window)]
 
 
