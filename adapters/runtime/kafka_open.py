@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from kafka.net.compat import KafkaNetClient
@@ -9,7 +10,7 @@ from kafka.net.compat import KafkaNetClient
 ClientT = TypeVar("ClientT")
 
 
-def opened(client: type[ClientT], **config: Any) -> ClientT:
+def opened(client: Callable[..., ClientT], **config: Any) -> ClientT:
     """Return a consumer or producer; raise KafkaError where no broker answers.
 
     A constructor that gives up leaves its network thread running and its sockets open. Through a week without a broker that would be ten

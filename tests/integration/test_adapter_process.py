@@ -176,7 +176,7 @@ def test_a_process_is_watched_is_alone_and_stops_when_told(embedded_kafka: Embed
 
 def test_it_works_through_the_absence_of_kafka(private_kafka: Broker, effects: dict[str, bytes], tmp_path: Path) -> None:
     bootstrap = private_kafka.bootstrap
-    private_kafka.stop()
+    private_kafka.kill()
     process = Process(bootstrap, "yrd", tmp_path / "work", backoff_seconds_max=1.0)
     running = process.start()
     try:

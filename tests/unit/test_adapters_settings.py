@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -87,8 +88,11 @@ def test_a_loop_goes_on_through_outages_and_tells_how_it_is() -> None:
     clock = SimulatedClock(datetime(2026, 11, 20, tzinfo=UTC))
     kept: list[tuple[str, bool, str]] = []
     health = Health(clock, lambda name, state: kept.append((name, state.up, state.error)))
-    stop, pauses = threading.Event(), []
-    answers = iter([SourceDown("the province is asleep", wait_seconds=33.0), ConnectionError("no broker"), ValueError("a slip"), 0.0, 5.0])
+    stop = threading.Event()
+    pauses: list[float] = []
+    answers: Iterator[Exception | float] = iter(
+        [SourceDown("the province is asleep", wait_seconds=33.0), ConnectionError("no broker"), ValueError("a slip"), 0.0, 5.0]
+    )
 
     def step() -> float:
         answer = next(answers)
