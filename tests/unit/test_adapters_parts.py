@@ -16,7 +16,7 @@ from adapters.jiangsu import mapping as jiangsu
 from adapters.runtime.codes import Codes, load_codes
 from adapters.runtime.database import Database
 from adapters.runtime.documents import flatten, read_lines, read_page
-from adapters.runtime.identity import Plan, Sent, Step, plan, request_id
+from adapters.runtime.identity import request_id
 from adapters.runtime.model import Broken, Kind, NativeRecord
 from adapters.runtime.results import PositionRow, results
 from adapters.runtime.row import Reject, Row, parse_money
@@ -146,25 +146,6 @@ def test_provinces_read_the_dates_they_write(day: date) -> None:
 def test_no_date_in_zhejiang(text: str) -> None:
     with pytest.raises(ValueError):
         zhejiang.read_day(text)
-
-
-@pytest.mark.parametrize(
-    ("kind", "digest", "before", "retry", "planned"),
-    [
-        (Kind.VOUCHER, "a", None, False, Plan(Step.SEND, 0)),
-        (Kind.VOUCHER, "a", Sent("a", 0, ""), False, Plan(Step.SEND, 0)),
-        (Kind.VOUCHER, "a", Sent("a", 0, "OK"), True, Plan(Step.SKIP, 0)),
-        (Kind.VOUCHER, "a", Sent("a", 0, "QUOTA_EXCEEDED"), False, Plan(Step.SKIP, 0)),
-        (Kind.VOUCHER, "a", Sent("a", 0, "QUOTA_EXCEEDED"), True, Plan(Step.SEND, 1)),
-        (Kind.VOUCHER, "b", Sent("a", 0, "OK"), True, Plan(Step.CHANGED, 0)),
-        (Kind.VOUCHER, "b", Sent("a", 0, ""), False, Plan(Step.SEND, 0)),
-        (Kind.VOUCHER, "b", Sent("a", 2, "QUOTA_EXCEEDED"), False, Plan(Step.SEND, 3)),
-        (Kind.ENTERPRISE, "b", Sent("a", 0, "OK"), False, Plan(Step.SEND, 1)),
-        (Kind.ENTERPRISE, "b", Sent("a", 0, ""), False, Plan(Step.SEND, 1)),
-    ],
-)
-def test_what_is_done_with_a_record_seen_before(kind: Kind, digest: str, before: Sent | None, retry: bool, planned: Plan) -> None:
-    assert plan(kind, digest, before, retry_refused=retry) == planned
 
 
 def test_request_ids_never_change() -> None:
