@@ -45,6 +45,16 @@ bench: setup ## Benchmarks, with the machine's own ceilings beside them; ARGS='-
 bench-search: setup ## Search over a full pool, alone and beside writes; ARGS='--scale 0.1' for a small pool
 	$(BIN)/python -m tests.bench.search $(ARGS)
 
+.PHONY: bench-adapters
+bench-adapters: setup ## Native records into Kafka, step by step, with ceilings; ARGS='--records 20000 --provinces jiangsu' for less
+	$(BIN)/python -m tests.bench.adapters $(ARGS)
+
+PROVINCE := zhejiang
+N := 100000
+.PHONY: adapter-day
+adapter-day: setup ## A province's day through everything, reconciled to the record; PROVINCE=jiangsu N=5000
+	$(BIN)/python -m tests.bench.adapter_day $(PROVINCE) $(N)
+
 .PHONY: relevance
 relevance: setup ## Relevance of search on labelled queries, beside a plain baseline
 	$(BIN)/python -m tests.relevance

@@ -48,13 +48,12 @@ def _shanghai(edition: Edition, at: int) -> dict[str, bytes]:
 
 
 def _jiangsu(edition: Edition, at: int) -> dict[str, bytes]:
-    """CSV in GB18030, one file a kind and delivery; the evening's rows are changes, not new."""
+    """CSV in GB18030, one file a kind and delivery."""
     found = {}
-    usual = "变更" if at == 2 else "新增"
-    for name, rows in _marked(jiangsu.rows(edition.world), edition, "操作", usual, "撤销").items():
-        if at == 2:
-            for row in rows:
-                row["操作"] = row["操作"].replace("新增", usual)
+    for name, rows in _marked(jiangsu.rows(edition.world), edition, "操作", "新增", "撤销").items():
+        for row in rows:
+            if next(iter(row.values())) in edition.changed:
+                row["操作"] = "变更"
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\r\n")
         writer.writerow(rows[0])

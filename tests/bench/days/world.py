@@ -68,19 +68,21 @@ def sizes(n: int, listing: int) -> Sizes:
     rest = n - labs - recognitions - broken - repeated - corrected - withdrawn
     firms, orders = rest * 18 // 100, rest * 34 // 100
     claims = rest - 2 * firms - orders
-    return Sizes(n, labs, recognitions, firms, orders, claims, broken, repeated, corrected, withdrawn, max(60, n // 50))
+    return Sizes(n, labs, recognitions, firms, orders, claims, broken, repeated, corrected, withdrawn, max(60, n // 100))
 
 
 @dataclass(frozen=True)
 class Edition:
     """One delivery of every province: the rows of `world` that are in `only`, or all but providers where that is None.
 
-    The world holds more than is delivered, because a province's writer looks up names in it. `withdrawn` are the ids whose row says so.
+    The world holds more than is delivered, because a province's writer looks up names in it. `withdrawn` and `changed`
+    are the ids whose row says so.
     """
 
     world: World
     only: frozenset[str] | None = None
     withdrawn: frozenset[str] = frozenset()
+    changed: frozenset[str] = frozenset()
 
     def holds(self, native_id: str) -> bool:
         """Say whether a row is delivered."""
@@ -262,7 +264,8 @@ class _Maker:
         evening.claims[own] = [*claims[: n.repeated - repeated_firms], *late]
         rows: list[Order | Claim] = [*evening.orders[own], *evening.claims[own]]
         only = {*(row.id for row in rows), *(firm.id for firm in firms[:repeated_firms]), *fixed}
-        return Edition(evening, frozenset(only), frozenset(order.id for order in gone))
+        changed = {*fixed, *(order.id for order in cheaper), *(claim.id for claim in late)}
+        return Edition(evening, frozenset(only), frozenset(order.id for order in gone), frozenset(changed))
 
     def _break(self, morning: World) -> None:
         """Put rows among the good ones that no hub should see: bad check digits, lost fields, orders without a number."""
