@@ -21,6 +21,7 @@ class Fate(StrEnum):
     ACCEPTED = "ACCEPTED"
     REFUSED = "REFUSED"
     QUARANTINED = "QUARANTINED"
+    SET_ASIDE = "SET_ASIDE"
     SUPERSEDED = "SUPERSEDED"
     REPEATED = "REPEATED"
     NOTHING = "NOTHING"
@@ -114,6 +115,7 @@ class Remembered:
 class Memory:
     """The adapter's memory. `quarantine` is the reason by (delivery, line), `parked` the digest by record, `deliveries` the name by number.
 
+    `set_aside` is like `quarantine`, for rows that a person gave up.
     `gone` are the numbers of deliveries whose files are no longer kept: what came in them cannot be read again.
     """
 
@@ -123,6 +125,7 @@ class Memory:
     deliveries: Mapping[int, str] = field(default_factory=dict)
     unread: frozenset[int] = frozenset()
     gone: frozenset[int] = frozenset()
+    set_aside: Mapping[tuple[int, str], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +205,12 @@ def _fates(given: list[Native], memory: Memory, known: Remembered | None, *, rep
     fate, reason = (Fate.SUPERSEDED, "") if replaced else _fate(last, memory, known)
     yield last, fate, reason
     # Where the last edition is held back, an earlier one still stands at the hub.
-    stands = fate not in (Fate.QUARANTINED, Fate.WAITING)
+    stands = fate not in (Fate.QUARANTINED, Fate.SET_ASIDE, Fate.WAITING)
     later = last
     for native in reversed(earlier):
-        held = memory.quarantine.get((native.delivery, native.line))
+        held = _held(native, memory, known)
         if held is not None:
-            yield native, Fate.QUARANTINED, held
+            yield native, *held
             continue
         if not stands and known is not None and known.digest == native.digest:
             stands = True
@@ -229,9 +232,9 @@ def _in_effect(given: list[Native]) -> list[Native]:
 
 def _fate(native: Native, memory: Memory, known: Remembered | None) -> tuple[Fate, str]:
     """Return the fate of a last edition, and the reason."""
-    held = memory.quarantine.get((native.delivery, native.line))
+    held = _held(native, memory, known)
     if held is not None:
-        return Fate.QUARANTINED, held
+        return held
     if native.delivery in memory.unread:
         return Fate.WAITING, "NOT_READ_YET"
     if native.reason:
@@ -245,6 +248,16 @@ def _fate(native: Native, memory: Memory, known: Remembered | None) -> tuple[Fat
             return Fate.NOTHING, ""
         return (Fate.SUPERSEDED, "") if native.historic else (Fate.UNEXPLAINED, Fault.EDITION_NOT_SENT)
     return _answered(known)
+
+
+def _held(native: Native, memory: Memory, known: Remembered | None) -> tuple[Fate, str] | None:
+    """Return the fate of a row that lies in quarantine, or that was set aside and not sent after all; None of any other."""
+    place = (native.delivery, native.line)
+    if (reason := memory.quarantine.get(place)) is not None:
+        return Fate.QUARANTINED, reason
+    given_up = memory.set_aside.get(place)
+    sent = known is not None and known.digest == native.digest
+    return (Fate.SET_ASIDE, given_up) if given_up is not None and not sent else None
 
 
 def _answered(known: Remembered) -> tuple[Fate, str]:

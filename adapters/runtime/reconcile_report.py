@@ -17,6 +17,7 @@ FATES: Mapping[str, tuple[str, str]] = {
     Fate.ACCEPTED: ("已受理", "sent and accepted"),
     Fate.REFUSED: ("已拒绝", "sent and refused"),
     Fate.QUARANTINED: ("已隔离", "quarantined"),
+    Fate.SET_ASIDE: ("已隔离，经人工弃置", "set aside by a person"),
     Fate.SUPERSEDED: ("已被新版本取代", "superseded by a later edition"),
     Fate.REPEATED: ("重复报送，内容相同", "the same again"),
     Fate.NOTHING: ("撤销，枢纽无此记录", "withdrawn, nothing at the hub"),

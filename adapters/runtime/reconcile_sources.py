@@ -85,6 +85,7 @@ def memory_of(state: State) -> Memory:
     try:
         sent, parked = state.db.all(_SENT), state.db.all("SELECT kind, native_id, digest FROM parked")
         held, landed = state.quarantine.rows(), state.deliveries.all()
+        set_aside = state.db.all("SELECT delivery, line, reason FROM discarded")
     finally:
         state.db.run("COMMIT")
     return Memory(
@@ -94,6 +95,7 @@ def memory_of(state: State) -> Memory:
         deliveries={each.number: each.name for each in landed},
         unread=frozenset(each.number for each in landed if each.state != "TAKEN"),
         gone=frozenset(each.number for each in landed if each.removed),
+        set_aside={(int(delivery), str(line)): str(reason) for delivery, line, reason in set_aside},
     )
 
 

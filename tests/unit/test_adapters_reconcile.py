@@ -264,6 +264,14 @@ E1 = ("enterprise", "E1")
         ([firm(1, "1", "a")], Memory(quarantine={(1, "1"): "BAD_USCC"}), [Fate.QUARANTINED]),
         ([firm(1, "1", "a"), firm(2, "1", "b")], Memory({E1: Remembered("b", "OK")}), [Fate.ACCEPTED, Fate.SUPERSEDED]),
         ([firm(1, "1", "a"), firm(1, "2", "a")], Memory({E1: Remembered("a", "OK")}), [Fate.ACCEPTED, Fate.REPEATED]),
+        # Given up by a person: a row, a correction whose record stands as it was, and one that was sent after all.
+        ([firm(1, "1", "a")], Memory(set_aside={(1, "1"): "BAD_USCC"}), [Fate.SET_ASIDE]),
+        (
+            [firm(1, "1", "a"), firm(2, "1", "b")],
+            Memory({E1: Remembered("a", "OK")}, set_aside={(2, "1"): "X"}),
+            [Fate.ACCEPTED, Fate.SET_ASIDE],
+        ),
+        ([firm(1, "1", "a")], Memory({E1: Remembered("a", "OK")}, set_aside={(1, "1"): "X"}), [Fate.ACCEPTED]),
         # A correction that is held back leaves the earlier edition standing.
         ([firm(1, "1", "a"), firm(2, "1", "b")], Memory({E1: Remembered("a", "OK")}, {(2, "1"): "X"}), [Fate.ACCEPTED, Fate.QUARANTINED]),
         ([firm(1, "1", "a"), firm(2, "1", "b")], Memory({E1: Remembered("a", "OK")}, parked={E1: "b"}), [Fate.ACCEPTED, Fate.WAITING]),
@@ -289,6 +297,18 @@ def test_every_fate_is_told_apart(natives: list[Native], memory: Memory, expecte
 def test_a_row_without_an_id_is_settled_by_its_file_coming_again() -> None:
     rows = [Native(1, "f.csv", "7", None, "", reason="UNPARSEABLE"), firm(2, "7", "a")]
     assert sorted(fates(rows, Memory({E1: Remembered("a", "OK", 2)}))) == [("enterprise", Fate.ACCEPTED), ("unreadable", Fate.SUPERSEDED)]
+
+
+def test_a_row_without_an_id_may_be_set_aside() -> None:
+    rows = [Native(1, "f.csv", "7", None, "", reason="UNPARSEABLE")]
+    found = account(rows, Memory(set_aside={(1, "7"): "UNPARSEABLE"}))
+    assert (found.fates, found.differences) == ({"unreadable": {Fate.SET_ASIDE: 1}}, [])
+
+
+def test_what_was_withdrawn_before_it_was_sent_has_no_outcome_to_tell(province: Province) -> None:
+    province.natives.append(Native(1, "morning.csv", "9", Kind.ENTERPRISE, "E2", "d-E2", True))
+    province.sent[("enterprise", "E2")] = Remembered("d-E2", "OK", 1, never_sent=True, file="morning.csv", line="9")
+    assert province.differences() == []
 
 
 def test_later_deliveries_only_say_what_was_superseded() -> None:
