@@ -115,8 +115,7 @@ class Remembered:
 class Memory:
     """The adapter's memory. `quarantine` is the reason by (delivery, line), `parked` the digest by record, `deliveries` the name by number.
 
-    `set_aside` is like `quarantine`, for rows that a person gave up.
-    `gone` are the numbers of deliveries whose files are no longer kept: what came in them cannot be read again.
+    `set_aside`: as `quarantine`, of rows that a person gave up. `gone`: deliveries whose files are no longer kept, and cannot be read.
     """
 
     sent: Mapping[tuple[str, str], Remembered] = field(default_factory=dict)
@@ -253,11 +252,10 @@ def _fate(native: Native, memory: Memory, known: Remembered | None) -> tuple[Fat
 def _held(native: Native, memory: Memory, known: Remembered | None) -> tuple[Fate, str] | None:
     """Return the fate of a row that lies in quarantine, or that was set aside and not sent after all; None of any other."""
     place = (native.delivery, native.line)
-    if (reason := memory.quarantine.get(place)) is not None:
-        return Fate.QUARANTINED, reason
-    given_up = memory.set_aside.get(place)
+    if place in memory.quarantine:
+        return Fate.QUARANTINED, memory.quarantine[place]
     sent = known is not None and known.digest == native.digest
-    return (Fate.SET_ASIDE, given_up) if given_up is not None and not sent else None
+    return (Fate.SET_ASIDE, memory.set_aside[place]) if place in memory.set_aside and not sent else None
 
 
 def _answered(known: Remembered) -> tuple[Fate, str]:
