@@ -9,7 +9,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "charts").rglob("*.md"), ROOT / "tests/scenarios/README.md"]
+    [
+        *ROOT.glob("*.md"),
+        *(path for folder in ("docs", "charts", "adapters") for path in (ROOT / folder).rglob("*.md")),
+        ROOT / "tests/scenarios/README.md",
+    ]
 )
 
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
