@@ -12,6 +12,8 @@ from typing import Any
 from adapters.runtime.schema import check_version, migrate
 
 _CACHE_KIB = 32 * 1024
+_CHECKPOINT_PAGES = 8_000
+"""Pages (32 MB) after which the log is written back. Each time the disk is waited for; the library's 1,000 come every few chunks."""
 _BUSY_S = 30.0
 """How long another process (a status, a replay) may hold the file before a statement fails."""
 
@@ -47,6 +49,7 @@ class Database:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         migrate(self._db, path)
 
     def close(self) -> None:
