@@ -128,7 +128,7 @@ def replay(
     else:
         typer.echo("would be done:" if dry_run else "done:")
         for name, value in done.as_dict().items():
-            typer.echo(f"{name:<12} {value}")
+            typer.echo(f"{name:<12} {', '.join(f'{code} {count}' for code, count in value.items()) if isinstance(value, dict) else value}")
     raise typer.Exit(1 if done.quarantined or done.gone else 0)
 
 

@@ -40,6 +40,8 @@ def new(
     Next: `pip install -e DIR/deltahub-NAME`, then `pytest` in it. docs/integration/new-province.md goes through it step by step.
 
     Exit 0: made; 2: a bad or taken name or division, or the folder exists (it is never overwritten).
+
+    Example: deltahub adapter new henan --division 410000 --format csv --title-zh 河南省科技创新券平台
     """
     from adapters.runtime.registry import list_adapters
     from adapters.runtime.scaffold.making import CannotMake, check, make
@@ -68,7 +70,11 @@ def render(
 ) -> None:
     """Write the mapping table of an adapter's README and its golden file anew, after the mapping or the samples changed.
 
-    Read the difference before you commit it: it is what the hub will be told. Exit 0: written; 2: no such adapter, or no such folder.
+    Read the difference before you commit it: it is what the hub will be told. Run it in the adapter's own distribution.
+
+    Exit 0: written; 2: no such adapter, or no such folder.
+
+    Example: deltahub adapter render henan
     """
     from adapters.runtime.registry import find_adapter
     from adapters.runtime.scaffold.making import render as write

@@ -46,7 +46,11 @@ def listing(
 ) -> None:
     """List the rows in quarantine, the oldest first, and how many there are of each reason.
 
-    A row leaves by itself when its record is delivered again and can be used. Exit 0: listed, even if there are some; 2: could not.
+    A row leaves by itself when its record is delivered again and can be used. Columns: number, reason, kind, native id, file:line, field.
+
+    Exit 0: listed, even if there are some; 2: could not.
+
+    Example: deltahub adapter quarantine list 320000 --kind voucher
     """
     with at_home(province, work, read_only=True) as home:
         rows = _find(home, reason, kind, file)
@@ -65,7 +69,12 @@ def listing(
 
 
 def show(province: Province, number: Annotated[int, typer.Argument(help="Its number")], work: Work = None, as_json: AsJson = False) -> None:
-    """Show one row: where it stands, what is wrong with it, in Chinese and in English, and what to do. Exit 2: there is no such row."""
+    """Show one row: where it stands, what is wrong with it, in Chinese and in English, and what to do.
+
+    Exit 0: shown; 2: there is no such row.
+
+    Example: deltahub adapter quarantine show 320000 17
+    """
     from adapters.runtime.quarantine import shown
 
     with at_home(province, work, read_only=True) as home:
@@ -94,6 +103,9 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     """Read rows again from the files kept, with the code lists and the mapping of today, and send what can be used.
+
+    A running adapter sends it at once, otherwise the next `adapter run` does. It reads its own code lists at its start: restart it after a
+    change, or new rows are held back for the same reason.
 
     Exit 0: all have left the quarantine; 1: some are still in it, or their file is no longer kept; 2: could not.
 
@@ -129,6 +141,8 @@ def discard(
     """Set rows aside for good. They stay in the log (`quarantine log`) with who, when and why. A record delivered again is looked at anew.
 
     Exit 0: done; 2: there is no such row, or the reason is missing.
+
+    Example: deltahub adapter quarantine discard 320000 17 18 --why "sent by mistake"
     """
     from adapters.runtime.quarantine import discard as set_aside
 
@@ -147,7 +161,12 @@ def export(
     work: Work = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write rows to a CSV file (UTF-8 with a byte order mark) with reason and remedy in both languages, for those who mend the source."""
+    """Write rows to a CSV file (UTF-8 with a byte order mark) with reason and remedy in both languages, for those who mend the source.
+
+    Of a record it holds the native id and the one value at fault, nothing else. Exit 0: written; 2: could not.
+
+    Example: deltahub adapter quarantine export 320000 --to quarantine.csv
+    """
     from adapters.runtime.quarantine import export as write
 
     with at_home(province, work, read_only=True) as home:
@@ -157,7 +176,10 @@ def export(
 
 
 def log(province: Province, work: Work = None, as_json: AsJson = False) -> None:
-    """Show what was set aside: which rows, by whom, when and why."""
+    """Show what was set aside: which rows, by whom, when and why.
+
+    Exit 0: shown; 2: could not.
+    """
     from adapters.runtime.quarantine import discarded
 
     with at_home(province, work, read_only=True) as home:

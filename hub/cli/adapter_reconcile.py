@@ -41,9 +41,11 @@ def reconcile(
     by a later edition, or still waits; one that has none of these fates is a difference. With --hub the ledger is asked under the
     province's own identity: every redemption must be in the result files in the same state with the same fen, and the other way round.
 
+    Files older than the adapter keeps (`keep_days`) are left out. Amounts are in yuan on the page, in fen with --json.
+
     Exit 0: all agrees; 1: differences; 2: it could not be done. An adapter may run meanwhile; what then arrives in between may differ.
 
-    Example: deltahub adapter reconcile 330000 --hub localhost:8443 --web localhost:8080 --identity ./zhejiang --out differences.csv
+    Example: deltahub adapter reconcile 330000 --hub localhost:8443 --web localhost:8080 --identity ./identity --out differences.csv
     """
     import grpc
 

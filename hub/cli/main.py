@@ -22,7 +22,7 @@ app = typer.Typer(
 for _name, _module, _help in (
     ("bench", "bench", "Ledgers to measure on: years of fictitious redemptions."),
     ("certs", "certs", "Certificates of the development identity: make, issue, list."),
-    ("adapter", "adapters", "Provincial adapters: native files in, native result files out."),
+    ("adapter", "adapters", "Provincial adapters: native files in, native result files out. docs/operations.md has the runbook."),
     ("scenario", "scenario.command", "Behaviour as data: play scenarios against a fresh hub."),
     ("pool", "pool", "The shared pool as files: import, export, duplicates, a made pool of any size."),
     ("policy", "policy", "Policies 政策: validate, lint, compare, try on the past, publish."),
