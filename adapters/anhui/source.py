@@ -37,7 +37,8 @@ class Book:
 class BookSource:
     """Workbooks in folders of this machine, its own or mounted."""
 
-    def __init__(self, given: AnhuiGiven, landing: Landing, clock: Clock) -> None:
+    def __init__(self, given: AnhuiGiven, landing: Landing, clock: Clock, *, look_only: bool = False) -> None:
+        self._look_only = look_only
         self._given, self._landing, self._clock = given, landing, clock
         self._limits = Limits(packed_bytes=given.limits.packed_bytes, unpacked_bytes=given.limits.unpacked_bytes)
         self._landed: dict[str, str] = {}  # what each looked like when it landed or turned out to be known
@@ -93,7 +94,7 @@ class BookSource:
         if before != book.look:
             landing.keep(key, f"{book.look}@{now.isoformat()}")
             at = now.isoformat()
-        if (now - now.fromisoformat(at)).total_seconds() < self._given.settle_seconds:
+        if (now - now.fromisoformat(at)).total_seconds() < self._given.settle_seconds and not self._look_only:
             return "SETTLING"
         try:
             with _asked(book.path):
@@ -117,7 +118,7 @@ class BookSource:
         note = json.dumps({"sha256": digest, "look": book.look})
         new = landing.put(book.name, part, cursor=(f"landed/{book.name}", note)) is not None
         self._landed[book.name] = book.look
-        if not new and landing.cursor(f"taken/{book.name}") == digest:
+        if not new and not self._look_only and landing.cursor(f"taken/{book.name}") == digest:
             self._archive(book.name)
         return new
 
@@ -243,4 +244,4 @@ def _asked(path: Path) -> Iterator[None]:
 
 def connect(settings: SourceSettings) -> BookSource:
     """Return the source that the settings describe; raise SourceFault naming the key at fault."""
-    return BookSource(checked(AnhuiGiven, settings.given), settings.landing, settings.clock)
+    return BookSource(checked(AnhuiGiven, settings.given), settings.landing, settings.clock, look_only=settings.look_only)

@@ -15,7 +15,7 @@ def connect(settings: SourceSettings) -> DropSource:
     given = checked(JiangsuGiven, settings.given)
     able(given.checksum)
     store = LocalStore(given.folder) if given.folder is not None else _remote(given.sftp)
-    return DropSource(given, store, settings.landing, settings.clock)
+    return DropSource(given, store, settings.landing, settings.clock, look_only=settings.look_only)
 
 
 def _remote(given: SftpGiven | None) -> Store:

@@ -45,7 +45,8 @@ class Mismatch(SourceFault):
 class DropSource:
     """Files dropped in a folder or on an SFTP server; the store knows which."""
 
-    def __init__(self, given: JiangsuGiven, store: Store, landing: Landing, clock: Clock) -> None:
+    def __init__(self, given: JiangsuGiven, store: Store, landing: Landing, clock: Clock, *, look_only: bool = False) -> None:
+        self._look_only = look_only
         self._given, self._store, self._landing, self._clock = given, store, landing, clock
         self._suffix = f".{given.checksum}"
         self._waiting: dict[str, str] = {}  # landed, not yet archived: what each looked like
@@ -113,7 +114,7 @@ class DropSource:
             return False
         self._bad.pop(wanted.name, None)
         self._waiting[wanted.name] = wanted.seen
-        if not landed and landing.cursor(f"taken/{wanted.name}") == digest:
+        if not landed and not self._look_only and landing.cursor(f"taken/{wanted.name}") == digest:
             self._archive(wanted.name)
         return landed
 
@@ -175,7 +176,8 @@ class DropSource:
             return False
         if checksum_in(self._store.small(beside), name) != archiving["digest"]:
             return False
-        self._store.move(beside, archiving["to"] + self._suffix)
+        if not self._look_only:
+            self._store.move(beside, archiving["to"] + self._suffix)
         return True
 
     def _shelf(self, name: str, digest: str) -> str:

@@ -111,10 +111,12 @@ class SourceSettings:
     """What the operator wrote in the `source` section of the adapter's settings file, and what the runtime adds.
 
     `given` holds the section as it was written: the province's own `connect` checks it and raises SourceFault naming the key at fault.
-    `work` is the adapter's folder, `landing` where a listener of the source (a webhook) may put deliveries at any time.
+    `work` is the adapter's folder, `landing` where a listener of the source (a webhook) may put deliveries at any time. With `look_only`
+    the source only shows what there is: it moves and acknowledges nothing at the province, opens no listener, and waits for nothing.
     """
 
     given: Mapping[str, object]
     work: Path
     landing: Landing
     clock: Clock = field(default_factory=SystemClock)
+    look_only: bool = False

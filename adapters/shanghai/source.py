@@ -42,6 +42,7 @@ class ShanghaiSource:
         self._given = checked(ShanghaiGiven, settings.given)
         self._platform = Platform(self._given, settings.clock)
         self._listener = Listener(self._given.webhook, settings.landing, settings.clock) if self._given.webhook else None
+        self._listens = not settings.look_only
         self._turn = 0
 
     @property
@@ -51,7 +52,7 @@ class ShanghaiSource:
 
     def pull(self, landing: Landing) -> bool:
         """Land one page of what changed; False once all resources were asked and none had any. Raises SourceDown and SourceFault."""
-        if self._listener:
+        if self._listener and self._listens:
             self._listener.start()
         return self._round(landing, "pull", {}, "{resource}-{page:06d}.json")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from adapters.runtime.backfill import Backfill
     from adapters.runtime.dryrun import Forecast
     from adapters.runtime.model import Adapter
-    from adapters.runtime.source import Landing, Source
+    from adapters.runtime.source import Landing, Notice, Source
 
 SHOWN_MAX = 200
 
@@ -46,7 +47,9 @@ def backfill(
 
     Exit 0: all is landed, or a running adapter was told; 1: with --dry-run, rows would go into quarantine; 2: it could not be done.
 
-    Example: deltahub adapter backfill 310000 --since 2024-01-01 --until 2025-12-31
+    Ask first with --dry-run what it would do. Days are Shanghai's, both included; a folder (--source) knows no days and is read whole.
+
+    Example: deltahub adapter backfill 310000 --since 2024-01-01 --until 2025-12-31 --settings adapter.yaml
     """
     from adapters.runtime.source import SourceDown, SourceFault
 
@@ -117,12 +120,14 @@ def _say(done: Backfill | None, as_json: bool, text: str) -> None:
     typer.echo(text)
 
 
-def _source(adapter: Adapter, folder: Path, landing: Landing, source: Path | None, settings: Path | None) -> Source:
+def _source(
+    adapter: Adapter, folder: Path, landing: Landing, source: Path | None, settings: Path | None, *, look_only: bool = False
+) -> Source:
     if source is not None:
         return of_folder(adapter, source)
     from hub.cli.adapter_running import connected
 
-    return connected(adapter, folder, landing, settings)
+    return connected(adapter, folder, landing, settings, look_only=look_only)
 
 
 def of_folder(adapter: Adapter, source: Path) -> Source:
@@ -137,7 +142,10 @@ def _forecast(adapter: Adapter, folder: Path, since: str, until: str, source: Pa
     def bring(way: Source, landing: Landing) -> bool:
         return way.backfill(landing, since, until or SystemClock().now().date().isoformat())
 
-    foretell(adapter, folder, bring, lambda landing: _source(adapter, folder, landing, source, settings), as_json, historic=True)
+    def connect(landing: Landing) -> Source:
+        return _source(adapter, folder, landing, source, settings, look_only=True)
+
+    foretell(adapter, folder, bring, connect, as_json, historic=True)
 
 
 def foretell(
@@ -155,7 +163,7 @@ def foretell(
     """
     from adapters.runtime.dryrun import DryLanding, forecast, waiting
     from adapters.runtime.rows import file_of
-    from adapters.runtime.source import Delivery
+    from adapters.runtime.source import Delivery, Noticing
     from adapters.runtime.state import State
 
     with tempfile.TemporaryDirectory(prefix="deltahub-dry-") as scratch:
@@ -169,19 +177,22 @@ def foretell(
             try:
                 while bring(way, landing):
                     pass
+                notices = list(way.notices()) if isinstance(way, Noticing) else []
             finally:
                 way.close()
             first = waiting(state, lambda each: Delivery(each.number, each.name, file_of(folder, each), each.digest))
             now = SystemClock().now().isoformat()
             found = forecast(adapter, state, [*first, *landing.landed], now, teller("files read:", quiet=as_json))
-    _say_forecast(found, as_json)
+    _say_forecast(found, notices, as_json)
     raise typer.Exit(1 if found.quarantined else 0)
 
 
-def _say_forecast(found: Forecast, as_json: bool) -> None:
+def _say_forecast(found: Forecast, notices: Sequence[Notice], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), ensure_ascii=False))
+        typer.echo(json.dumps({**found.as_dict(), "left_alone": [asdict(each) for each in notices]}, ensure_ascii=False))
         return
+    for each in notices:
+        typer.echo(f"left alone   {each.name}  {each.code}: {each.text}")
     for change in found.changes[:SHOWN_MAX]:
         methods = ", ".join(each.rpartition(".")[2] for each in change.commands)
         typer.echo(f"{change.what:<12} {change.kind:<13} {change.native_id:<20} {change.file}:{change.line}  {methods}{change.reason}")

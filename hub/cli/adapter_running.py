@@ -55,7 +55,9 @@ def run(
     Exit 0: ended as asked; 1: with --once, some records are refused, in quarantine or unanswered, with --dry-run some would go into
     quarantine; 2: it could not run.
 
-    Example: deltahub adapter run 330000 --settings zhejiang.yaml
+    Example: deltahub adapter run 330000 --settings adapter.yaml
+
+    To try it: deltahub adapter run 330000 --source FOLDER --dry-run
     """
     from adapters.runtime.source import SourceDown, SourceFault
     from hub.logs import configure_logs
@@ -90,7 +92,7 @@ def _foretell(adapter: Adapter, wanted: AdapterSettings, source: Path | None, *,
         return way.pull(landing)
 
     def connect(landing: Landing) -> Source:
-        return of_folder(adapter, source) if source is not None else _connected(adapter, folder, landing, wanted.source)
+        return of_folder(adapter, source) if source is not None else _connected(adapter, folder, landing, wanted.source, look_only=True)
 
     foretell(adapter, folder, bring, connect, as_json)
 
@@ -105,11 +107,19 @@ def _once(engine: Engine, deadline: float, *, as_json: bool) -> None:
         typer.echo(json.dumps({**report.as_dict(), "files": [str(path) for path in files]}, ensure_ascii=False))
     else:
         for key, value in report.as_dict().items():
-            typer.echo(f"{key:<14} {value}")
+            typer.echo(f"{key:<14} {_plain(value)}")
         for path in files:
             typer.echo(f"wrote          {path}")
     if report.refused or report.quarantined or report.unanswered:
         raise typer.Exit(1)
+
+
+def _plain(value: object) -> str:
+    """Return a count, or counts by name, as one line."""
+    if not isinstance(value, dict):
+        return str(value)
+    nested = (f"{name} ({_plain(count)})" if isinstance(count, dict) else f"{name} {count}" for name, count in value.items())
+    return ", ".join(nested) or "-"
 
 
 def _run(engine: Engine, wanted: AdapterSettings) -> None:
@@ -153,12 +163,12 @@ def _engine(adapter: Adapter, wanted: AdapterSettings, source: Path | None, *, o
         yield engine
 
 
-def connected(adapter: Adapter, folder: Path, landing: FileLanding | Landing, settings: Path | None) -> Source:
+def connected(adapter: Adapter, folder: Path, landing: FileLanding | Landing, settings: Path | None, *, look_only: bool = False) -> Source:
     """Open the way to the province's system by the settings file. Raises SettingsError and SourceFault."""
-    return _connected(adapter, folder, landing, _settings(adapter, settings, folder).source)
+    return _connected(adapter, folder, landing, _settings(adapter, settings, folder).source, look_only=look_only)
 
 
-def _connected(adapter: Adapter, folder: Path, landing: Landing, given: Mapping[str, object] | None) -> Source:
+def _connected(adapter: Adapter, folder: Path, landing: Landing, given: Mapping[str, object] | None, *, look_only: bool = False) -> Source:
     from adapters.runtime.source import SourceFault, SourceSettings
 
     if given is None:
@@ -166,7 +176,7 @@ def _connected(adapter: Adapter, folder: Path, landing: Landing, given: Mapping[
             "say where the records come from: a section `source` in the file that --settings names,"
             f" or --source FOLDER with native files (samples are in {adapter.samples})"
         )
-    return adapter.connect(SourceSettings(given, folder, landing))
+    return adapter.connect(SourceSettings(given, folder, landing, look_only=look_only))
 
 
 def status(province: Province, settings: _Settings = None, work: Work = None, as_json: AsJson = False) -> None:
@@ -200,7 +210,10 @@ def status(province: Province, settings: _Settings = None, work: Work = None, as
 
 
 def show(as_json: AsJson = False) -> None:
-    """List the adapters installed: division, name, title."""
+    """List the adapters installed: division, name, title. A distribution brings its own by an entry point of `deltahub.adapters`.
+
+    Exit 0: listed.
+    """
     from adapters.runtime.registry import list_adapters
 
     adapters = list_adapters()

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from openpyxl import load_workbook
@@ -15,6 +16,7 @@ from openpyxl import load_workbook
 from adapters.anhui import ADAPTER
 from adapters.anhui.sharing import CHECKED, SHARED
 from adapters.anhui.source import BookSource, connect
+from adapters.runtime.dryrun import DryLanding
 from adapters.runtime.intake import Intake
 from adapters.runtime.results import ObligationRow, RedemptionRow, Results
 from adapters.runtime.source import Noticing, SourceDown, SourceFault
@@ -174,6 +176,26 @@ def test_the_same_bytes_again_have_no_effect(here: Desk, inbox: Path, tmp_path: 
         pull(books, here)
         take_in(here, books)
         assert len(here.landed()) == 1 and tree(inbox) == {}
+
+
+def test_a_look_sees_what_lies_there_and_leaves_it_as_it_is(here: Desk, inbox: Path, tmp_path: Path) -> None:
+    (inbox / HEFEI).write_bytes(SAMPLE)
+    books = source(here, tmp_path)
+    assert pull(books, here) == 1
+    take_in(here, books)
+    (inbox / HEFEI).write_bytes(SAMPLE)
+    shutil.copy(ADAPTER.samples / WUHU, inbox / WUHU)
+    before = tree(tmp_path)
+    looking = connect(here.settings(given(tmp_path), look_only=True))
+    with TemporaryDirectory() as scratch:
+        landing = DryLanding(Path(scratch), here.state)
+        while looking.pull(landing):
+            pass
+        # One that a run would let come to rest first is told of at once: a look copies it and takes nothing away.
+        assert [delivery.name for delivery, _ in landing.landed] == [WUHU]
+    assert {name: body for name, body in tree(tmp_path).items() if not name.startswith("work/state.db")} == {
+        name: body for name, body in before.items() if not name.startswith("work/state.db")
+    }
 
 
 def test_an_edition_saved_before_the_telling_stays(here: Desk, inbox: Path, tmp_path: Path) -> None:

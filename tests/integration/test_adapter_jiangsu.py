@@ -14,6 +14,7 @@ import pytest
 from adapters.jiangsu import ADAPTER
 from adapters.jiangsu.connecting import connect
 from adapters.jiangsu.source import DropSource
+from adapters.runtime.dryrun import DryLanding
 from adapters.runtime.intake import Intake
 from adapters.runtime.model import Broken, Kind, NativeRecord
 from adapters.runtime.source import Noticing, SourceDown, SourceFault
@@ -165,6 +166,32 @@ def test_the_same_file_again_has_no_effect_and_other_bytes_are_another_delivery(
     second = f"2026/02/{NAME.removesuffix('.csv')}.{hashlib.sha256(SAMPLE + bytes([13, 10])).hexdigest()[:12]}.csv"
     assert {name for name in tree(place.files / "archive") if not name.endswith("256")} == {f"2026/02/{NAME}", second}
     dropped.close()
+
+
+def test_a_look_leaves_the_province_as_it_is(place: Place, here: Desk, tmp_path: Path) -> None:
+    drop(place.inbox, NAME, SAMPLE)
+    dropped = source(here, place.given)
+    assert pull_all(dropped, here) == 1
+    dropped.taken(here.landed()[0])
+    dropped.close()
+    # The same file again, a checksum file whose file was archived without it, and a new file.
+    drop(place.inbox, NAME, SAMPLE)
+    drop(place.inbox, "JS_QY_20260211.csv", SAMPLE + SAMPLE.splitlines(keepends=True)[1])
+    before = tree(place.files)
+    looking = connect(here.settings(place.given, look_only=True))
+    landing = DryLanding(tmp_path / "dry", here.state)
+    while looking.pull(landing):
+        pass
+    looking.close()
+    assert [delivery.name for delivery, _ in landing.landed] == ["JS_QY_20260211.csv"]
+    assert tree(place.files) == before
+    (place.inbox / NAME).unlink()
+    before = tree(place.files)
+    looking = connect(here.settings(place.given, look_only=True))
+    while looking.pull(DryLanding(tmp_path / "again", here.state)):
+        pass
+    looking.close()
+    assert tree(place.files) == before
 
 
 def test_a_newer_edition_in_the_meantime_stays_and_is_landed_in_its_turn(place: Place, here: Desk) -> None:

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from adapters.contract.hub import FakeHub
+from adapters.runtime.dryrun import DryLanding
 from adapters.runtime.results import OutcomeRow, Results
 from adapters.runtime.source import Delivery, SourceDown, SourceFault, SourceSettings
 from adapters.shanghai import ADAPTER
@@ -424,3 +425,15 @@ class TestWebhook:
         second = connect(SourceSettings({**platform.given, "webhook": webhook}, here.work, here.landing))
         assert second.backfill(here.landing, "2024-01-01", "2024-12-31") is False
         second.close()
+
+    def test_a_look_beside_the_running_adapter_opens_no_door(self, platform: Platform, side: Side, here: Ground, tmp_path: Path) -> None:
+        """What the platform posts meanwhile is acknowledged by nobody who would throw it away."""
+        platform.put("enterprises", item(1))
+        webhook = {**platform.webhook, "listen": f"127.0.0.1:{side.source.webhook_port}"}
+        landing = DryLanding(tmp_path / "dry", here.state)
+        looking = connect(SourceSettings({**platform.given, "webhook": webhook}, here.work, landing, look_only=True))
+        while looking.pull(landing):
+            pass
+        assert [delivery.name for delivery, _ in landing.landed] == ["enterprises-000001.json"]
+        assert looking.webhook_port == 0
+        looking.close()
