@@ -105,7 +105,7 @@ def retry(
     """Read rows again from the files kept, with the code lists and the mapping of today, and send what can be used.
 
     A running adapter sends it at once, otherwise the next `adapter run` does. It reads its own code lists at its start: restart it after a
-    change, or new rows are held back for the same reason.
+    change, or new rows are held back for the same reason. A row that is still of no use gets a new number.
 
     Exit 0: all have left the quarantine; 1: some are still in it, or their file is no longer kept; 2: could not.
 
