@@ -34,7 +34,7 @@ _CHUNK = 500
 class RetryRules:
     """How often and when. Each pause is `factor` times the one before, from `first_seconds` to at most `seconds_max`.
 
-    By default a refusal is tried again 8 times over four days: over a night's data, and over a weekend.
+    By default a refusal is tried again 8 times over three days: over a night's data, and over a weekend.
     """
 
     first_seconds: float = 60.0
