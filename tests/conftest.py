@@ -1,8 +1,14 @@
 import os
 
+from hypothesis import settings
+
 # Servers that run under another account are forked, and gRPC's fork handlers crash the child where other threads are inside gRPC. What is
 # started here is exec'd at once and needs none of them.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+# How long an example takes is the machine's affair: beside other work a slow one proves nothing.
+settings.register_profile("tests", deadline=None, print_blob=True)
+settings.load_profile("tests")
 
 pytest_plugins = [
     "tests.fixtures.postgres",

@@ -21,12 +21,12 @@ from adapters.runtime.failpoints import PLACES
 from adapters.runtime.model import Phase
 from adapters.runtime.registry import find_adapter
 from adapters.runtime.state import State
-from hub.embedded import EmbeddedKafka
-from hub.embedded.kafka import free_port
+from hub.embedded import EmbeddedKafka, Lifeline
 from hub.messaging.topics import TopicPlan
 from tests.fixtures.adapter import bench_of
 from tests.fixtures.kafka import Broker
 from tests.fixtures.messaging import make_topics, wait_for
+from tests.fixtures.ports import free_port
 from tests.integration.test_adapter_flow import DIVISIONS, Exchange
 
 ADAPTER = find_adapter("shanghai")
@@ -45,6 +45,7 @@ class Process:
         quick = {"poll_seconds": 0.2, "results_seconds": 0.2, "chunk_rows": 20, "retry": {"unheard_seconds": 2.0}}
         self.settings = {"work_dir": str(work), "kafka": {"bootstrap": bootstrap, "prefix": prefix}, **quick, **settings}
         self._process: subprocess.Popen[str] | None = None
+        self._lifeline: Lifeline | None = None
 
     def start(self, **more: Any) -> subprocess.Popen[str]:
         """Start it."""
@@ -62,6 +63,7 @@ class Process:
             str(ADAPTER.samples),
         ]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=_environment())
+        self._lifeline = Lifeline(self._process.pid)
         return self._process
 
     def end(self) -> str:
@@ -69,6 +71,8 @@ class Process:
         if self._process is None:
             return ""
         process, self._process = self._process, None
+        if self._lifeline is not None:
+            self._lifeline.disarm()
         if process.poll() is None:
             process.kill()
         return process.communicate(timeout=30)[1] if process.stderr and not process.stderr.closed else ""

@@ -17,12 +17,12 @@ from hub.messaging.acls import default_principal, groups_of, plan_grants
 from hub.messaging.topics import TopicPlan, dead_topic, in_topic, out_topic, pool_topic
 from tests.fixtures import apache_kafka
 from tests.fixtures import messaging as exchange
+from tests.fixtures.kafka import QUICK_GROUP
 from tests.fixtures.messaging import SHANGHAI, ZHEJIANG
 from tests.fixtures.secure_kafka import ADMIN, SecureKafka
 
 PREFIX, HUB = "yrd", "deltahub"
 PLAN = TopicPlan(PREFIX, (SHANGHAI, ZHEJIANG), partitions=1)
-_QUICK = {"session_timeout_ms": 3_000, "heartbeat_interval_ms": 700}
 
 
 def user(division: str) -> str:
@@ -74,7 +74,7 @@ def send(kafka: SecureKafka, name: str, topic: str, **settings: Any) -> None:
 
 def read(kafka: SecureKafka, name: str, topic: str, group: str | None = None) -> bytes:
     """Read the first record, with a group's own assignment where one is named. Raises KafkaError."""
-    settings = {"enable_auto_commit": False, "auto_offset_reset": "earliest", "group_id": group, **_QUICK}
+    settings = {"enable_auto_commit": False, "auto_offset_reset": "earliest", "group_id": group, **QUICK_GROUP}
     consumer = KafkaConsumer(bootstrap_servers=kafka.bootstrap, **kafka.login(name), **settings)
     try:
         if group is None:
