@@ -24,7 +24,14 @@ SUITES = (
     "tests/integration/test_linearizability.py",
     "tests/property",
 )
-LONG = {"YRD_FUZZ_EXAMPLES": "300", "YRD_ROUNDS": "60", "YRD_LIVE_EXAMPLES": "300", "YRD_LIVE_MUTANTS": "9", "YRD_CRASH_LANES_APART": "1"}
+LONG = {
+    "YRD_FUZZ_EXAMPLES": "300",
+    "YRD_ROUNDS": "60",
+    "YRD_LIVE_EXAMPLES": "300",
+    "YRD_LIVE_MUTANTS": "9",
+    "YRD_DATABASE_TIMES": "5",
+    "YRD_CRASH_LANES_APART": "1",
+}
 
 
 def main() -> int:

@@ -46,7 +46,7 @@ def test_all_samples_are_answered_and_each_has_one_effect(adapter: Adapter, tmp_
     assert report.quarantined
     # A record withdrawn before anything was sent of it needs no command: it is settled as it is.
     assert len(records_of(hub)) <= report.ok
-    # An id that stands twice with different content is a correction: an effect for each content.
+    # An id that stands twice with different content is a correction where its rows are ordered, else a contradiction: at most an effect each.
     contents = {(record.kind, record.native_id, digest_of(record, adapter.dropped)) for record, _ in good(adapter) if not record.deleted}
     said = Counter(f"{kind}/{native_id}" for kind, native_id, _ in contents)
     sent = Counter({each: count for each, count in records_of(hub).items() if not each.startswith(f"{Kind.POLICY}/")})
@@ -63,6 +63,22 @@ def test_a_second_run_sends_nothing(adapter: Adapter, tmp_path: Path) -> None:
             report = run_once(running, deadline_s=_SECONDS)
     assert report.sent == 0
     assert len(hub.received) == len(hub.effects)
+
+
+def test_the_same_files_landed_anew_change_nothing(adapter: Adapter, tmp_path: Path) -> None:
+    """Rows of one id in one file are editions in their order, or contradict one another: either way as on the first reading."""
+    hub = FakeHub()
+    with engine(adapter, hub, tmp_path) as running:
+        first = run_once(running, deadline_s=_SECONDS)
+        before = {(row.kind, row.native_id, row.reason) for row in running.state.quarantine.rows()}
+    commands = len(hub.received)
+    with engine(adapter, hub, tmp_path) as running:
+        running.state.db.run("UPDATE delivery SET digest = ''")
+        running.state.db.run("DELETE FROM cursor WHERE key LIKE 'folder/%'")
+        again = run_once(running, deadline_s=_SECONDS)
+        after = {(row.kind, row.native_id, row.reason) for row in running.state.quarantine.rows()}
+    assert (len(hub.received), again.quarantined) == (commands, first.quarantined)
+    assert after == before
 
 
 def test_an_adapter_that_lost_its_memory_doubles_nothing(adapter: Adapter, tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.contract.effort import examples
 from adapters.contract.messages import commands_of
 from adapters.contract.records import NATIVE_KINDS, good, good_of, marks, undeclared
 from adapters.runtime.model import Adapter, Broken, Kind, Mapped, NativeRecord
 
-many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+many = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 each_kind = pytest.mark.parametrize("kind", NATIVE_KINDS)
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.contract.effort import examples
 from adapters.contract.records import NATIVE_KINDS, sample_files
 from adapters.runtime.model import PHASE_OF, Adapter, Broken, NativeRecord, Phase
 from adapters.runtime.reading import read_folder
 
 # A file's every byte is a place where it may be cut; a workbook takes a while to open, so a few are tried a run.
-a_few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+a_few = settings(
+    max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 def test_each_phase_reads_its_own_kinds_only(adapter: Adapter) -> None:

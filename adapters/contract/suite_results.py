@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.contract.effort import examples
 from adapters.contract.messages import days
 from adapters.contract.suite_samples import short
 from adapters.runtime.model import Adapter
@@ -90,7 +91,7 @@ def test_no_results_make_empty_files_that_read(adapter: Adapter, tmp_path: Path)
     assert adapter.load(tmp_path) == Results()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_results_come_back(adapter: Adapter, tmp_path: Path, data: st.DataObject) -> None:
     issuers = st.sampled_from([entry.policy.issuer for entry in load_policies(adapter.policy_file)] + ["310000"])

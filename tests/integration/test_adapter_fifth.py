@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.embedded.kafka import free_port
+from tests.fixtures.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "integration" / "new-province.md"
@@ -39,6 +39,14 @@ lines = [f"[{group}]\\n" + "".join(f"{key} = {value}\\n" for key, value in point
 (info / "entry_points.txt").write_text("".join(lines))
 """
 
+# What these tests show is that a province can be made; how hard the contract looks, tests/contract shows on four of them.
+_FEW = """
+from hypothesis import settings
+
+settings.register_profile("few", max_examples=20)
+settings.load_profile("few")
+"""
+
 
 def blocks(path: Path) -> list[str]:
     """Return the commands of a document."""
@@ -47,9 +55,7 @@ def blocks(path: Path) -> list[str]:
 
 def knowing(*folders: str) -> list[str]:
     """Return the files of this repository that know of the fifth province."""
-    files = (
-        path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".yaml", ".proto", ".toml")
-    )
+    files = (path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".yaml", ".proto", ".toml"))
     return [path.relative_to(ROOT).as_posix() for path in sorted(files) if re.search(rb"henan|410000", path.read_bytes(), re.IGNORECASE)]
 
 
@@ -61,7 +67,8 @@ def shell(tmp_path: Path) -> Iterator[Path]:
     programs.mkdir()
     (tmp_path / "work").mkdir()
     (site / "_pip.py").write_text(_PIP, encoding="utf-8")
-    for name, command in (("deltahub", "-m hub"), ("pytest", "-m pytest"), ("python", ""), ("pip", str(site / "_pip.py"))):
+    (site / "few.py").write_text(_FEW, encoding="utf-8")
+    for name, command in (("deltahub", "-m hub"), ("pytest", "-m pytest -p few"), ("python", ""), ("pip", str(site / "_pip.py"))):
         program = programs / name
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {command} "$@"\n', encoding="utf-8")
         program.chmod(0o755)

@@ -17,6 +17,7 @@ from hub.embedded import EmbeddedPostgres
 from registry.admission.direct import admit_provider
 from registry.admission.history import get_provider, list_provider_changes, list_providers
 from registry.admission.standing import reinstate_provider, remove_provider, renew_provider, suspend_provider
+from tests.fixtures.seeds import DATABASE_TIMES
 from tests.property.profile import PROFILE
 from tests.support_usecases import START, Desk, credit_code, open_desk, platform, refusal
 from yrd.registry.v1 import registry_pb2 as pb
@@ -205,7 +206,7 @@ async def _play(server: EmbeddedPostgres, actions: list[Action], asked: list[tup
         assert len(answer.changes) == naive.changes == len(desk.told())
 
 
-@settings(PROFILE, max_examples=60)
+@settings(PROFILE, max_examples=25 * DATABASE_TIMES)
 @given(st.lists(_ACTIONS, min_size=6, max_size=16), st.lists(_ASKED, min_size=4, max_size=8))
 def test_the_pool_of_any_day_is_the_copy_kept_of_it(
     postgres_server: EmbeddedPostgres, actions: list[Action], asked: list[tuple[date, int]]

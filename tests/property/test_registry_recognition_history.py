@@ -34,6 +34,7 @@ from tests.fixtures.recognition import (
     set_class,
     sign,
 )
+from tests.fixtures.seeds import DATABASE_TIMES
 from tests.property.profile import PROFILE
 from tests.support_usecases import COORDINATOR, Desk, credit_code, open_desk, platform
 from yrd.registry.v1 import recognition_pb2 as pb
@@ -258,6 +259,6 @@ async def _play(server: EmbeddedPostgres, steps: list[tuple[Any, ...]]) -> None:
 
 
 @given(st.lists(STEPS, min_size=8, max_size=18))
-@settings(PROFILE, max_examples=20)
+@settings(PROFILE, max_examples=10 * DATABASE_TIMES)
 def test_the_answer_about_a_day_is_the_answer_of_that_day(postgres_server: EmbeddedPostgres, steps: list[tuple[Any, ...]]) -> None:
     asyncio.run(_play(postgres_server, steps))

@@ -17,6 +17,7 @@ from hub.embedded import EmbeddedPostgres
 from registry.recognition.explaining import where_recognized
 from registry.recognition.listing import get_coverage_matrix, list_recognized_providers
 from tests.fixtures.recognition import LISTED, POOL, publish
+from tests.fixtures.seeds import DATABASE_TIMES
 from tests.property.profile import PROFILE
 from tests.support_usecases import COORDINATOR, Desk, credit_code, open_desk
 from yrd.common.v1 import types_pb2
@@ -161,7 +162,7 @@ async def _compare(server: EmbeddedPostgres, pool: Pool, on: date) -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(PROFILE, max_examples=30)
+@settings(PROFILE, max_examples=12 * DATABASE_TIMES)
 def test_lists_and_matrix_say_what_each_verdict_says(postgres_server: EmbeddedPostgres, seed: int) -> None:
     dice = Random(seed)
     asyncio.run(_compare(postgres_server, some_pool(dice), _some_day(dice)))
