@@ -34,8 +34,8 @@ demo: setup ## Start everything here and play it through; ONCE=1 ends afterwards
 
 ##@ Check
 .PHONY: test
-test: setup ## Run all tests; ARGS='-k name' picks some
-	$(BIN)/pytest $(ARGS)
+test: setup ## Run all tests in two workers; ARGS='-k name' picks some, ARGS='-n 0' runs them one after another
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: bench
 bench: setup ## Benchmarks, with the machine's own ceilings beside them; ARGS='--seconds 5' for a short one
