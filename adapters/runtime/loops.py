@@ -73,7 +73,16 @@ class Health:
             if due:
                 self._kept[name] = self.loops[name]
         if due:
+            self._write_down(name)
+
+    def _write_down(self, name: str) -> None:
+        """Keep how a loop is. A full disk must not end the loop that it holds up: the next note tries again."""
+        try:
             self.keep(name, self.loops[name])
+        except Exception:
+            log.exception("%s: how it is cannot be written down", name)
+            with self._lock:
+                self._kept.pop(name, None)
 
     @property
     def ready(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.runtime.loops import Backoff, Health, Loop
+from adapters.runtime.loops import Backoff, Health, Loop, LoopState
 from adapters.runtime.settings import KafkaSettings, SettingsError, load_settings
 from adapters.runtime.source import SourceDown
 from hub.domain.clock import SimulatedClock
@@ -82,6 +83,34 @@ def test_pauses_double_up_to_a_cap_and_differ_by_chance() -> None:
     backoff.succeeded()
     backoff.chance = lambda: 0.0
     assert backoff.failed() == 0.5
+
+
+def test_a_full_disk_ends_no_loop_and_what_was_not_written_down_is_written_later() -> None:
+    """Neither the step nor the note of how it went can be written while the disk is full."""
+    disk_full = [True]
+    seen: list[str] = []
+    kept: list[tuple[str, bool]] = []
+    stop = threading.Event()
+
+    def keep(name: str, state: LoopState) -> None:
+        if disk_full[0]:
+            raise sqlite3.OperationalError("database or disk is full")
+        kept.append((name, state.up))
+
+    def step() -> float:
+        if disk_full[0]:
+            raise sqlite3.OperationalError("database or disk is full")
+        stop.set()
+        return 0.0
+
+    def wait(_seconds: float) -> None:
+        disk_full[0] = len(seen) < 3
+        seen.append(health.loops["intake"].error)
+
+    health = Health(SimulatedClock(datetime(2026, 11, 20, tzinfo=UTC)), keep)
+    Loop("intake", step, health, stop, wait).run()
+    assert len(seen) == 4 and all("disk is full" in each for each in seen)
+    assert kept == [("intake", True)] and health.ready
 
 
 def test_a_loop_goes_on_through_outages_and_tells_how_it_is() -> None:
