@@ -208,7 +208,7 @@ class BookSource:
         self._notices = [
             Notice(name, code, _SAID[code], self._since[name])
             for name, code in sorted(stuck.items())
-            if (now - now.fromisoformat(self._since[name])).total_seconds() >= self._given.stuck_after_seconds
+            if self._look_only or (now - now.fromisoformat(self._since[name])).total_seconds() >= self._given.stuck_after_seconds
         ]
 
     def close(self) -> None:

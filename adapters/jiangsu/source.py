@@ -251,7 +251,7 @@ class DropSource:
         late = {
             name
             for name, since in self._since.items()
-            if (now - now.fromisoformat(since)).total_seconds() >= self._given.stuck_after_seconds
+            if self._look_only or (now - now.fromisoformat(since)).total_seconds() >= self._given.stuck_after_seconds
         }
         self._notices = [Notice(name, code, _SAID[code], self._since[name]) for name, code in sorted(stuck.items()) if name in late]
 

@@ -185,6 +185,7 @@ def test_a_look_sees_what_lies_there_and_leaves_it_as_it_is(here: Desk, inbox: P
     take_in(here, books)
     (inbox / HEFEI).write_bytes(SAMPLE)
     shutil.copy(ADAPTER.samples / WUHU, inbox / WUHU)
+    (inbox / "workbook.xlsx").write_bytes(SAMPLE)
     before = tree(tmp_path)
     looking = connect(here.settings(given(tmp_path), look_only=True))
     with TemporaryDirectory() as scratch:
@@ -193,6 +194,7 @@ def test_a_look_sees_what_lies_there_and_leaves_it_as_it_is(here: Desk, inbox: P
             pass
         # One that a run would let come to rest first is told of at once: a look copies it and takes nothing away.
         assert [delivery.name for delivery, _ in landing.landed] == [WUHU]
+    assert [(notice.name, notice.code) for notice in looking.notices()] == [("workbook.xlsx", "UNKNOWN_NAME")]
     assert {name: body for name, body in tree(tmp_path).items() if not name.startswith("work/state.db")} == {
         name: body for name, body in before.items() if not name.startswith("work/state.db")
     }

@@ -177,6 +177,7 @@ def test_a_look_leaves_the_province_as_it_is(place: Place, here: Desk, tmp_path:
     # The same file again, a checksum file whose file was archived without it, and a new file.
     drop(place.inbox, NAME, SAMPLE)
     drop(place.inbox, "JS_QY_20260211.csv", SAMPLE + SAMPLE.splitlines(keepends=True)[1])
+    (place.inbox / "JS_QY_20260212.csv").write_bytes(SAMPLE)
     before = tree(place.files)
     looking = connect(here.settings(place.given, look_only=True))
     landing = DryLanding(tmp_path / "dry", here.state)
@@ -184,6 +185,7 @@ def test_a_look_leaves_the_province_as_it_is(place: Place, here: Desk, tmp_path:
         pass
     looking.close()
     assert [delivery.name for delivery, _ in landing.landed] == ["JS_QY_20260211.csv"]
+    assert [(notice.name, notice.code) for notice in looking.notices()] == [("JS_QY_20260212.csv", "NO_CHECKSUM")]
     assert tree(place.files) == before
     (place.inbox / NAME).unlink()
     before = tree(place.files)
