@@ -110,6 +110,8 @@ class Engine:
     def run(self, stop: threading.Event, wait: Wait | None = None) -> None:
         """Exchange until `stop` is set, through any outage of the province, of Kafka or of the hub. Then finish the steps in hand."""
         loops = [self._loop(name, step, stop, wait or stop.wait) for name, step in self.steps().items()]
+        for loop in loops:
+            self.health.note(loop.name, error="not reached yet since the start")
         self._threads = [threading.Thread(target=loop.run, name=f"{self.adapter.name}-{loop.name}") for loop in loops]
         for thread in self._threads:
             thread.start()

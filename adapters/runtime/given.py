@@ -52,9 +52,28 @@ def checked(model: type[GivenT], given: Mapping[str, object]) -> GivenT:
     try:
         return model.model_validate(dict(given))
     except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False, include_context=False)
-        said = [f"source.{_key(fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}" for fault in faults]
-        raise SourceFault("settings: " + "; ".join(said)) from None
+        raise SourceFault("settings: " + "; ".join(slips(error, "source."))) from None
+
+
+def slips(error: ValidationError, section: str = "") -> list[str]:
+    """Return what is wrong with each key and what to do, without what was written there. `section` goes before every key."""
+    faults = error.errors(include_input=False, include_url=False, include_context=False)
+    return [_slip(f"{section}{_key(fault['loc'])}", fault["type"], fault["msg"].removeprefix("Value error, ")) for fault in faults]
+
+
+def _slip(key: str, kind: str, said: str) -> str:
+    if "SecretRef" in said:
+        said = "a secret is not written here"
+        kind = "secret"
+    do = _DO.get(kind, "")
+    return f"{key or 'settings'}: {said}" + (f"; {do}" if do else "")
+
+
+_DO = {
+    "extra_forbidden": "there is no such key: mend its name, or take it out",
+    "missing": "add the key",
+    "secret": "say where it is, as {env: NAME} or {file: PATH}",
+}
 
 
 def _key(loc: tuple[int | str, ...]) -> str:

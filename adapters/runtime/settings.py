@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from adapters.runtime.engine import Limits
-from adapters.runtime.given import SecretRef
+from adapters.runtime.given import SecretRef, slips
 from adapters.runtime.retrying import RetryRules
 from adapters.runtime.source import SourceFault
 
@@ -147,9 +147,7 @@ def load_settings(path: Path | None, defaults: Mapping[str, Any] | None = None) 
     try:
         return AdapterSettings(**given)
     except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False, include_context=False)
-        said = "; ".join(f"{_key(fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}" for fault in faults)
-        raise SettingsError(f"{path or 'settings'}: {said}") from None
+        raise SettingsError(f"{path or 'settings'}: {'; '.join(slips(error))}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -171,7 +169,3 @@ def _over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
         inner = both.get(key)
         both[key] = _over(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
     return both
-
-
-def _key(loc: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in loc) or "settings"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -329,6 +330,19 @@ def test_deliveries_are_told_archived_and_let_go(bench: Bench) -> None:
         while engine.province.clear():
             pass
         assert not list((bench.work / "archive").iterdir())
+
+
+def test_what_was_not_reached_since_the_start_is_not_ready(bench: Bench) -> None:
+    """The first knock may take long: until it is answered, what an earlier process reached says nothing."""
+    bench.run()
+    with bench.engine() as engine:
+        engine.state.contact("sending", up=True, at="2026-02-10T00:00:00+00:00")
+        stop = threading.Event()
+        stop.set()
+        engine.run(stop)
+        assert not engine.health.ready
+        assert set(engine.health.loops) == {"province", "intake", "sending", "receiving"}
+        assert {name: up for name, up, *_ in engine.state.contacts()} == dict.fromkeys(engine.health.loops, False)
 
 
 def test_a_report_as_plain_data(bench: Bench) -> None:

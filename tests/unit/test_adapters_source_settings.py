@@ -44,11 +44,14 @@ def test_the_examples_are_settings_as_a_whole(adapter: Adapter) -> None:
     [
         ({"base_url": "http://plain.example"}, "source.base_url: must begin with https://"),
         ({"base_url": "https://"}, "source.base_url: must begin with https://"),
-        ({"client_secret": "hunter2"}, "source.client_secret: "),
+        (
+            {"client_secret": "hunter2"},
+            "source.client_secret: a secret is not written here; say where it is, as {env: NAME} or {file: PATH}",
+        ),
         ({"client_secret": {"env": "A", "file": "/b"}}, "source.client_secret: give either env"),
         ({"client_secret": {}}, "source.client_secret: give either env"),
         ({"page_size": 1001}, "source.page_size: Input should be less than or equal to 1000"),
-        ({"timeout": 5}, "source.timeout: Extra inputs are not permitted"),
+        ({"timeout": 5}, "source.timeout: Extra inputs are not permitted; there is no such key"),
         ({"webhook": {"listen": "8443"}}, "source.webhook.listen: must be host:port"),
         ({"webhook": {"secrets": []}}, "source.webhook.secrets: List should have at least 1 item"),
         ({"webhook": {"secrets": [{"fil": "/x"}]}}, "source.webhook.secrets[0].fil: Extra inputs are not permitted"),
