@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from adapters.jiangsu.mapping import CODES, MARK, WITHDRAWN, read_day
+from adapters.jiangsu.mapping import CHANGED, CODES, MARK, WITHDRAWN, read_day
 from adapters.jiangsu.names import NAME
 from adapters.jiangsu.unmapping import grouped
 from adapters.runtime.delimited import load_table, read_table, write_table
@@ -104,12 +104,13 @@ def kinds(name: str) -> tuple[Kind, ...]:
 
 
 def read(path: Path, name: str, wanted: tuple[Kind, ...]) -> Iterator[NativeRecord | Broken]:
-    """Yield the rows of a file; one marked 撤销 is marked as withdrawn."""
+    """Yield the rows of a file; one marked 撤销 is marked as withdrawn, one marked 变更 as the later edition of a row of the same file."""
     for kind in kinds(name):
         if kind in wanted:
             for item in read_table(path, name, kind, _FILES[kind][1], ENCODING):
-                if isinstance(item, NativeRecord) and item.fields.get(MARK) == WITHDRAWN:
-                    yield replace(item, deleted=True)
+                mark = item.fields.get(MARK) if isinstance(item, NativeRecord) else None
+                if isinstance(item, NativeRecord) and mark in (CHANGED, WITHDRAWN):
+                    yield replace(item, deleted=mark == WITHDRAWN, revises=True)
                 else:
                     yield item
 

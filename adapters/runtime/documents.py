@@ -46,19 +46,20 @@ def _flatten(value: object, path: str, leaves: dict[str, str]) -> None:
         leaves[path] = "" if value is None else str(value)
 
 
-def record_of(item: object, file: str, line: str, kind: Kind, id_field: str) -> NativeRecord | Broken:
+def record_of(item: object, file: str, line: str, kind: Kind, id_field: str, *, revises: bool = False) -> NativeRecord | Broken:
     """Return a decoded JSON value as a record; one that is no object, or has no id, is unusable."""
     if not isinstance(item, dict):
         return unusable(file, line, WHOLE, "UNPARSEABLE", "JSON object expected")
     native_id = item.get(id_field)
     if not isinstance(native_id, str) or not native_id.strip():
         return unusable(file, line, id_field, "MISSING_FIELD")
-    return NativeRecord(file, line, kind, native_id.strip(), flatten(item), id_field)
+    return NativeRecord(file, line, kind, native_id.strip(), flatten(item), id_field, revises=revises)
 
 
 def read_lines(path: Path, file: str, kind: Kind, id_field: str, first: int = 1) -> Iterator[NativeRecord | Broken]:
     """Yield the records of a JSON Lines file in UTF-8; an empty line is passed over, a bad one is unusable.
 
+    Lines are appended in the order of time, so that each takes the place of an earlier one with its id.
     `first` is the number under which people know the first line, where what landed is a part of the province's file.
     """
     with path.open("rb") as lines:
@@ -66,15 +67,18 @@ def read_lines(path: Path, file: str, kind: Kind, id_field: str, first: int = 1)
             if not raw.strip():
                 continue
             try:
-                yield record_of(_DECODER.decode(raw.decode("utf-8").strip()), file, str(number), kind, id_field)
+                yield record_of(_DECODER.decode(raw.decode("utf-8").strip()), file, str(number), kind, id_field, revises=True)
             except UnicodeDecodeError:
                 yield unusable(file, str(number), WHOLE, "ENCODING", "UTF-8")
             except json.JSONDecodeError as error:
                 yield unusable(file, str(number), WHOLE, "UNPARSEABLE", f"{error.msg} (column {error.colno})")
 
 
-def read_page(path: Path, file: str, kind: Kind, id_field: str, array: str) -> Iterator[NativeRecord | Broken]:
-    """Yield the records in the array of a page. A page that is not whole is unusable as a whole: half an answer proves nothing."""
+def read_page(path: Path, file: str, kind: Kind, id_field: str, array: str, *, changes: bool = False) -> Iterator[NativeRecord | Broken]:
+    """Yield the records in the array of a page. A page that is not whole is unusable as a whole: half an answer proves nothing.
+
+    `changes` says that the array is a feed in the order of time, in which a later record takes the place of an earlier one with its id.
+    """
     try:
         text = path.read_bytes().decode("utf-8")
         page = _DECODER.decode(text)
@@ -89,7 +93,7 @@ def read_page(path: Path, file: str, kind: Kind, id_field: str, array: str) -> I
         yield unusable(file, "1", array, "MISSING_FIELD")
         return
     for item, line in zip(items, _lines(text, array, items), strict=True):
-        yield record_of(item, file, line, kind, id_field)
+        yield record_of(item, file, line, kind, id_field, revises=changes)
 
 
 def _lines(text: str, array: str, items: list[object]) -> list[str]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from adapters.runtime.deciding import Verdict, before_of, decide
 from adapters.runtime.deliveries import Landed
 from adapters.runtime.effects import unpacked
 from adapters.runtime.follow import Send, steps
-from adapters.runtime.model import PHASE_OF, Adapter, Broken, Mapped
+from adapters.runtime.model import PHASE_OF, Adapter, Broken, Kind, Mapped
 from adapters.runtime.queueing import ORDER
 from adapters.runtime.reading import kinds_in, records_in
 from adapters.runtime.records import Delivered, Known
+from adapters.runtime.repeats import Repeats
 from adapters.runtime.rows import Place, Row, row_of
 from adapters.runtime.source import Delivery
 from adapters.runtime.state import State
+from adapters.runtime.vanishing import missing_rows
 from adapters.runtime.work import Work
 
 CHUNK = 500
@@ -151,11 +154,14 @@ def forecast(
     in_order = sorted(deliveries, key=lambda each: min((ORDER[PHASE_OF[kind]] for kind in kinds_in(adapter, each[0].name)), default=0))
     for count, (delivery, historic) in enumerate(in_order, start=1):
         rows = _rows(adapter, delivery, historic)
+        repeats = Repeats(adapter, delivery.number, partial(records_in, adapter, delivery.path, delivery.name), historic=historic)
         while chunk := list(islice(rows, CHUNK)):
             editions = [row.item for row in chunk if isinstance(row.item, Delivered)]
             work.load([each.record for each in editions], authorizations=[each.refers_to for each in editions if each.refers_to])
             for row in chunk:
-                _add(found, _change(adapter, work, row))
+                _add(found, _change(adapter, work, row, repeats))
+        for kind, broken in _gone(adapter, state, delivery, historic=historic):
+            _add(found, _unusable(kind.value, broken))
         if progress is not None:
             progress(count, len(deliveries))
     return found
@@ -167,6 +173,13 @@ def _rows(adapter: Adapter, delivery: Delivery, historic: bool) -> Iterator[Row]
             yield row_of(adapter, Place(delivery.number, number, historic), item)
 
 
+def _gone(adapter: Adapter, state: State, delivery: Delivery, *, historic: bool) -> list[tuple[Kind, Broken]]:
+    if not kinds_in(adapter, delivery.name):
+        return []
+    landed = Landed(delivery.number, delivery.name, delivery.digest, "", "LANDED", 0, 0, 0, 0, 0, "", False, False, historic)
+    return missing_rows(adapter, state.db, landed, records_in(adapter, delivery.path, delivery.name))
+
+
 def _add(found: Forecast, change: Change) -> None:
     found.rows += 1
     found.counts[(change.kind, change.what)] += 1
@@ -174,12 +187,14 @@ def _add(found: Forecast, change: Change) -> None:
         found.changes.append(change)
 
 
-def _change(adapter: Adapter, work: Work, row: Row) -> Change:
-    if isinstance(row.item, Broken):
-        broken = row.item
-        said = (broken.reason_code, broken.reason_zh, broken.reason_en)
-        return Change(row.kind or "", broken.native_id, What.QUARANTINED, broken.file, broken.line, (), (), *said)
+def _change(adapter: Adapter, work: Work, row: Row, repeats: Repeats) -> Change:
+    broken = row.item if isinstance(row.item, Broken) else repeats.judge(work, row.item)
+    if isinstance(broken, Broken):
+        return _unusable(row.kind or "", broken)
+    assert isinstance(row.item, Delivered)
     delivered, edition = row.item, row.item.edition
+    if broken is Verdict.UNCHANGED:
+        return Change(edition.kind.value, edition.native_id, What.UNCHANGED, delivered.file, delivered.line)
     place = (edition.kind.value, edition.native_id)
     known = work.of(delivered.record)
     way = steps(edition, before_of(work, known) if known else None)
@@ -198,6 +213,11 @@ def _change(adapter: Adapter, work: Work, row: Row) -> Change:
     if verdict is Verdict.PARKED:
         return Change(*place, What.WAITING, delivered.file, delivered.line, commands, _fields(adapter, known, delivered))
     return Change(*place, What.CHANGED, delivered.file, delivered.line, commands, _fields(adapter, known, delivered))
+
+
+def _unusable(kind: str, broken: Broken) -> Change:
+    said = (broken.reason_code, broken.reason_zh, broken.reason_en)
+    return Change(kind, broken.native_id, What.QUARANTINED, broken.file, broken.line, (), (), *said)
 
 
 def _fields(adapter: Adapter, known: Known, delivered: Delivered) -> tuple[tuple[str, str, str], ...]:

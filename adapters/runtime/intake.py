@@ -16,6 +16,7 @@ from adapters.runtime.queueing import ORDER
 from adapters.runtime.reading import kinds_in, records_in
 from adapters.runtime.reasons import describe
 from adapters.runtime.records import Delivered
+from adapters.runtime.repeats import Repeats
 from adapters.runtime.rows import Item, Place, Row, row_of
 from adapters.runtime.state import State
 from adapters.runtime.vanishing import missing_rows
@@ -46,7 +47,7 @@ class Intake:
     ) -> None:
         self._adapter, self._state, self._landing, self._clock = adapter, state, landing, clock
         self._queue_limit, self._chunk_rows = queue_limit, chunk_rows
-        self._open: tuple[int, int, Iterator[Item]] | None = None
+        self._open: tuple[int, int, Iterator[Item], Repeats] | None = None
         self.counted: Counter[tuple[str, str]] = Counter()
         """Rows by (kind, verdict) since the start."""
 
@@ -83,7 +84,9 @@ class Intake:
         return found[1] if found else None
 
     def _chunk(self, landed: Landed) -> None:
-        rows = list(self._rows(landed))
+        items, repeats = self._opened(landed)
+        rows = list(self._rows(landed, items))
+        self._open = (landed.number, landed.next_row + self._chunk_rows, items, repeats)
         counts, ended = Counts(rows=len(rows)), len(rows) < self._chunk_rows
         gone = missing_rows(self._adapter, self._state.db, landed, self._all(landed)) if ended else []
         with self._state.transaction(durable=ended):
@@ -92,7 +95,7 @@ class Intake:
             work.load([each.record for each in editions], authorizations=[each.refers_to for each in editions if each.refers_to])
             if landed.next_row == 0:
                 self._state.quarantine.release_nameless(landed.name)
-            verdicts = [(row.kind, self._take(work, landed, row)) for row in rows]
+            verdicts = [(row.kind, self._take(work, landed, row, repeats)) for row in rows]
             for kind, broken in gone:
                 work.hold(broken, PHASE_OF[kind], kind, landed.number, 0)
             work.write()
@@ -105,15 +108,17 @@ class Intake:
         failpoint("intake.after_taken" if ended else "intake.after_commit")
         self.counted.update((kind or "", verdict.value) for kind, verdict in verdicts)
 
-    def _rows(self, landed: Landed) -> Iterator[Row]:
-        """Yield the next rows of a delivery, read and mapped."""
-        if self._open is None or self._open[:2] != (landed.number, landed.next_row):
-            items = self._all(landed)
-            self._open = (landed.number, landed.next_row, islice(items, landed.next_row, None))
-        items = self._open[2]
+    def _opened(self, landed: Landed) -> tuple[Iterator[Item], Repeats]:
+        """Return the items of a delivery from the next row on, and what judges those that repeat an id."""
+        if self._open is not None and self._open[:2] == (landed.number, landed.next_row):
+            return self._open[2:]
+        repeats = Repeats(self._adapter, landed.number, lambda: self._all(landed), historic=landed.historic, resumed=bool(landed.next_row))
+        return islice(self._all(landed), landed.next_row, None), repeats
+
+    def _rows(self, landed: Landed, items: Iterator[Item]) -> Iterator[Row]:
+        """Yield the next rows of a delivery, mapped."""
         for number, item in enumerate(islice(items, self._chunk_rows), start=landed.next_row):
             yield row_of(self._adapter, Place(landed.number, number, landed.historic), item)
-        self._open = (landed.number, landed.next_row + self._chunk_rows, items)
 
     def _all(self, landed: Landed) -> Iterator[Item]:
         return _unbroken(landed.name, self._items(landed))
@@ -125,7 +130,7 @@ class Intake:
             return
         yield from records_in(self._adapter, self._landing.delivery(landed).path, landed.name)
 
-    def _take(self, work: Work, landed: Landed, row: Row) -> Verdict:
+    def _take(self, work: Work, landed: Landed, row: Row, repeats: Repeats) -> Verdict:
         if isinstance(row.item, Broken):
             kinds = kinds_in(self._adapter, landed.name)
             phase = (
@@ -133,29 +138,11 @@ class Intake:
             )
             work.hold(row.item, phase, row.kind or "", landed.number, row.number)
             return Verdict.QUARANTINED
-        twin = self._twin(work, row.item)
-        if twin:
-            zh, en = describe("DUPLICATE_ID", twin)
-            edition = row.item.edition
-            broken = Broken(row.item.file, row.item.line, edition.id_field, "DUPLICATE_ID", zh, en, edition.native_id, edition.native_id)
-            work.hold(broken, PHASE_OF[edition.kind], edition.kind, landed.number, row.number)
+        judged = repeats.judge(work, row.item)
+        if isinstance(judged, Broken):
+            work.hold(judged, PHASE_OF[row.item.edition.kind], row.item.edition.kind, landed.number, row.number)
             return Verdict.QUARANTINED
-        return decide(work, row.item)
-
-    def _twin(self, work: Work, delivered: Delivered) -> str:
-        """Return where in the same delivery the same id says something else: which of the two holds is not guessed.
-
-        A withdrawal is no contradiction of what comes before it.
-        """
-        known, parked = work.of(delivered.record), work.waiting(delivered.record)
-        for file, line, delivery, digest, deleted in (
-            *([(known.file, known.line, known.delivery, known.digest, known.deleted)] if known else []),
-            *([(parked.file, parked.line, parked.delivery, parked.edition.digest, parked.edition.deleted)] if parked else []),
-        ):
-            same = delivery != delivered.delivery or digest == delivered.edition.digest
-            if not same and not deleted and not delivered.edition.deleted:
-                return f"{file}:{line}"
-        return ""
+        return judged or decide(work, row.item)
 
 
 def _unbroken(name: str, items: Iterator[Item]) -> Iterator[Item]:

@@ -69,6 +69,8 @@ class NativeRecord:
 
     `line` is where it stands: a line number, or `sheet!row` in a workbook. `id_field` is the field that holds the native id.
     `deleted` says that the province itself marked the record as withdrawn; a record that is merely absent is never taken for deleted.
+    `revises` says that the row takes the place of what stands before it in the same delivery under the same id: the province appends in
+    the order of time, or marked it as a change. Without it, two rows of one id that differ contradict one another and nobody guesses.
     """
 
     file: str
@@ -78,6 +80,7 @@ class NativeRecord:
     fields: Mapping[str, str]
     id_field: str = ""
     deleted: bool = False
+    revises: bool = False
 
 
 @dataclass(frozen=True, slots=True)

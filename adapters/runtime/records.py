@@ -79,7 +79,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """An edition of a record with its place in what landed. `refers_to` is the authorization that a capture is about."""
+    """An edition of a record with its place in what landed. `refers_to` is the authorization that a capture is about.
+
+    `revises`: in its delivery it takes the place of what stands before it. That is judged while reading and not kept.
+    """
 
     edition: Edition
     file: str
@@ -88,6 +91,7 @@ class Delivered:
     row: int = 0
     refers_to: str = ""
     refers_field: str = ""
+    revises: bool = False
 
     @property
     def record(self) -> tuple[Kind, str]:

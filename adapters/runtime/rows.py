@@ -62,7 +62,7 @@ def _delivered(adapter: Adapter, place: Place, record: NativeRecord, mapped: Map
     command = ("", "", b"") if isinstance(mapped, Broken) else (mapped.method, mapped.key, packed(mapped.request))
     refers = ("", "") if isinstance(mapped, Broken) else (mapped.refers_to, mapped.refers_field)
     edition = Edition(record.kind, record.native_id, digest, record.deleted, record.id_field, *command, historic=place.historic)
-    return Delivered(edition, record.file, record.line, place.delivery, place.row, *refers)
+    return Delivered(edition, record.file, record.line, place.delivery, place.row, *refers, record.revises)
 
 
 def file_of(work: Path, landed: Landed) -> Path:

@@ -99,10 +99,10 @@ def kinds(name: str) -> tuple[Kind, ...]:
 
 
 def read(path: Path, name: str, wanted: tuple[Kind, ...]) -> Iterator[NativeRecord | Broken]:
-    """Yield the records of a page; one whose `deletedAt` is an instant is marked as withdrawn."""
+    """Yield the records of a page, which are changes in the order of time; one whose `deletedAt` is an instant is marked as withdrawn."""
     for kind in kinds(name):
         if kind in wanted:
-            for item in read_page(path, name, kind, "id", "data"):
+            for item in read_page(path, name, kind, "id", "data", changes=True):
                 if isinstance(item, NativeRecord) and is_instant(item.fields.get("deletedAt", "").strip()):
                     yield replace(item, deleted=True)
                 else:
