@@ -132,7 +132,10 @@ class ZhejiangSource:
             stat = os.fstat(opened.fileno())
             if known is None or known.seen != _seen(stat):
                 known = self._known[file.name] = self._find(landing, file, opened, stat)
-            lines = whole_lines(opened, known.place.taken, self._given.part_bytes, last=last(file, stat.st_mtime))
+            # What is taken anew lands in one piece: earlier editions of its records pass by again, and the last one of a delivery counts.
+            anew = known.place.generation > 1 and not known.place.taken
+            piece = max(self._given.part_bytes, stat.st_size) if anew else self._given.part_bytes
+            lines = whole_lines(opened, known.place.taken, piece, last=last(file, stat.st_mtime))
         if lines:
             self._land(landing, file, known, lines)
         else:
@@ -157,7 +160,17 @@ class ZhejiangSource:
                 "REWRITTEN",
                 "it no longer begins with what was taken of it: taken anew, no record has a second effect",
             )
+            self._younger_anew(landing, file)
         return _Known(_seen(stat), Place(generation), Digest())
+
+    def _younger_anew(self, landing: Landing, file: _File) -> None:
+        """Have the younger files of a kind taken anew after one that was rewritten: what they say of its records is said later."""
+        for name in file.siblings:
+            said, key = file_name(name), _key(file.folder + name)
+            place = place_of(landing.cursor(key))
+            if said and place and said.age > file.said.age:
+                landing.keep(key, Place(place.generation + 1).text())
+                self._known.pop(file.folder + name, None)
 
     def _land(self, landing: Landing, file: _File, known: _Known, lines: bytes) -> None:
         digest = known.digest.copy()

@@ -19,14 +19,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.contract.hub import FakeHub
+from adapters.runtime.model import Kind
 from adapters.runtime.results import Results
 from adapters.runtime.source import Delivery, SourceDown, SourceFault, SourceSettings
+from adapters.runtime.state import State
 from adapters.zhejiang import ADAPTER
 from adapters.zhejiang.source import MANIFEST, ZhejiangSource, connect
 from hub.domain.clock import SimulatedClock
 from tests.fixtures.landing import Ground, beyond_landing, exchanged, ground
 from tests.golden.samples import zhejiang
 from tests.golden.samples.build import build
+from yrd.registry.v1 import registry_pb2 as registry
 
 NOW = datetime(2026, 2, 10, 4, tzinfo=UTC)
 
@@ -167,6 +170,44 @@ def test_a_rewritten_file_is_told_and_taken_anew_and_back_again_as_well(province
         assert here.names() == ["330522/qiye.jsonl@1-1", "330522/qiye.jsonl@2-1", "330522/qiye.jsonl@3-1"]
         assert [record.fields["zgrs"] for record in here.records(ADAPTER)] == ["5", "5", "6", "6", "5", "5"]
         assert [(notice.name, notice.code) for notice in source.notices()] == [("330522/qiye.jsonl", "REWRITTEN")]
+
+
+def providers(*said: tuple[str, str]) -> bytes:
+    """Return lines of providers, by native id and rating."""
+    base = zhejiang.rows(build())["330000/jigou"]
+    lines = [{**base[int(of)], "bianhao": f"ZJ-JG-{of}", "pingji": rating, "zt": "1" if rating else "0"} for of, rating in said]
+    return b"".join(json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in lines)
+
+
+def ratings(work: Path) -> dict[str, int]:
+    """Return the rating of each provider that the hub holds by this adapter."""
+    with State(work / "state.db", read_only=True) as state:
+        rows = state.records.many([(Kind.PROVIDER, f"ZJ-JG-{of}") for of in range(5)])
+    held = {known.native_id[-1]: known.held for known in rows.values() if known.held}
+    return {of: registry.AdmitProviderRequest.FromString(each).provider.rating for of, each in sorted(held.items())}
+
+
+def test_a_rewritten_file_ends_with_its_last_editions_and_takes_nothing_back_on_the_way(province: Province) -> None:
+    """Cut into many parts, it lands in one piece when it is taken anew; younger files of its kind are told after it."""
+    province.given["part_bytes"] = 64
+    hub, work = FakeHub(), province.folder / "work"
+    old, grown = province.path("330000/jigou-20251231.jsonl"), province.path("330000/jigou.jsonl")
+    old.write_bytes(providers(("0", "1.00"), ("1", "1.00"), ("0", "2.00"), ("2", "1.00"), ("1", "")))
+    grown.write_bytes(providers(("3", "1.00"), ("3", "2.00"), ("3", "3.00")))
+    assert exchanged(ADAPTER, province.given, work, hub).quarantined == 0
+    assert ratings(work) == {"0": 200, "2": 100, "3": 300}
+    sent = len(hub.received)
+    grown.write_bytes(providers(("4", "1.00"), ("3", "1.00"), ("3", "2.00"), ("3", "3.00")))
+    exchanged(ADAPTER, province.given, work, hub)
+    assert len(hub.received) == sent + 1, "the line put before them is new; the others say what is known"
+    with grown.open("ab") as file:
+        file.write(providers(("2", "5.00")))
+    exchanged(ADAPTER, province.given, work, hub)
+    assert ratings(work) == {"0": 200, "2": 500, "3": 300, "4": 100}
+    old.write_bytes(providers(("0", "1.00"), ("0", "2.00"), ("0", "4.00"), ("2", "1.00")))
+    exchanged(ADAPTER, province.given, work, hub)
+    assert ratings(work) == {"0": 400, "2": 500, "3": 300, "4": 100}, "the younger file has the last word"
+    assert exchanged(ADAPTER, province.given, work, hub).sent == 0
 
 
 def test_a_file_cut_short_is_told_once_it_has_lines_again(province: Province) -> None:
