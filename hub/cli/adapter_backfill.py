@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli.adapter_mending import AsJson, DryRun, Province, Work, failed, home_of, teller
-from hub.domain.clock import SystemClock
+from hub.domain.clock import Clock, SystemClock, local_date
 
 if TYPE_CHECKING:
     from adapters.runtime.backfill import Backfill
@@ -90,7 +90,7 @@ def _backfill(adapter: Adapter, folder: Path, since: str, until: str, source: Pa
         try:
             with only_process(folder):
                 landing = FileLanding(folder, state, clock)
-                way = _source(adapter, folder, landing, source, settings)
+                way = _source(adapter, folder, landing, source, settings, clock)
                 try:
                     done = backfill.run(adapter, state, landing, way, clock, _told(quiet=as_json))
                 finally:
@@ -121,13 +121,13 @@ def _say(done: Backfill | None, as_json: bool, text: str) -> None:
 
 
 def _source(
-    adapter: Adapter, folder: Path, landing: Landing, source: Path | None, settings: Path | None, *, look_only: bool = False
+    adapter: Adapter, folder: Path, landing: Landing, source: Path | None, settings: Path | None, clock: Clock, *, look_only: bool = False
 ) -> Source:
     if source is not None:
         return of_folder(adapter, source)
     from hub.cli.adapter_running import connected
 
-    return connected(adapter, folder, landing, settings, look_only=look_only)
+    return connected(adapter, folder, landing, settings, clock, look_only=look_only)
 
 
 def of_folder(adapter: Adapter, source: Path) -> Source:
@@ -139,13 +139,15 @@ def of_folder(adapter: Adapter, source: Path) -> Source:
 
 
 def _forecast(adapter: Adapter, folder: Path, since: str, until: str, source: Path | None, settings: Path | None, as_json: bool) -> None:
+    clock = SystemClock()
+
     def bring(way: Source, landing: Landing) -> bool:
-        return way.backfill(landing, since, until or SystemClock().now().date().isoformat())
+        return way.backfill(landing, since, until or local_date(clock.now()).isoformat())
 
     def connect(landing: Landing) -> Source:
-        return _source(adapter, folder, landing, source, settings, look_only=True)
+        return _source(adapter, folder, landing, source, settings, clock, look_only=True)
 
-    foretell(adapter, folder, bring, connect, as_json, historic=True)
+    foretell(adapter, folder, bring, connect, clock, as_json, historic=True)
 
 
 def foretell(
@@ -153,6 +155,7 @@ def foretell(
     folder: Path,
     bring: Callable[[Source, Landing], bool],
     connect: Callable[[Landing], Source],
+    clock: Clock,
     as_json: bool,
     *,
     historic: bool = False,
@@ -181,7 +184,7 @@ def foretell(
             finally:
                 way.close()
             first = waiting(state, lambda each: Delivery(each.number, each.name, file_of(folder, each), each.digest))
-            now = SystemClock().now().isoformat()
+            now = clock.now().isoformat()
             found = forecast(adapter, state, [*first, *landing.landed], now, teller("files read:", quiet=as_json))
     _say_forecast(found, notices, as_json)
     raise typer.Exit(1 if found.quarantined else 0)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub.cli.adapter_mending import AsJson, DryRun, Province, Work, failed, home_of
+from hub.domain.clock import Clock, SystemClock
 from hub.settings import Settings
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _foretell(adapter: Adapter, wanted: AdapterSettings, source: Path | None, *,
     from adapters.runtime.reading import POLICY_FILE
     from hub.cli.adapter_backfill import foretell, of_folder
 
-    folder = wanted.work_dir
+    folder, clock = wanted.work_dir, SystemClock()
     assert folder is not None
 
     def bring(way: Source, landing: Landing) -> bool:
@@ -92,9 +93,11 @@ def _foretell(adapter: Adapter, wanted: AdapterSettings, source: Path | None, *,
         return way.pull(landing)
 
     def connect(landing: Landing) -> Source:
-        return of_folder(adapter, source) if source is not None else _connected(adapter, folder, landing, wanted.source, look_only=True)
+        if source is not None:
+            return of_folder(adapter, source)
+        return _connected(adapter, folder, landing, wanted.source, clock, look_only=True)
 
-    foretell(adapter, folder, bring, connect, as_json)
+    foretell(adapter, folder, bring, connect, clock, as_json)
 
 
 def _once(engine: Engine, deadline: float, *, as_json: bool) -> None:
@@ -155,20 +158,29 @@ def _engine(adapter: Adapter, wanted: AdapterSettings, source: Path | None, *, o
     if not wanted.kafka.bootstrap or wanted.work_dir is None:
         raise ValueError("say where Kafka is: kafka.bootstrap in the settings file, or DELTAHUB_KAFKA_BOOTSTRAP=host:port")
     failpoints.arm(wanted.failpoints)
-    folder = wanted.work_dir
-    connect = of_folder(adapter, source) if source is not None else lambda landing: _connected(adapter, folder, landing, wanted.source)
+    folder, clock = wanted.work_dir, SystemClock()
+
+    def connect(landing: FileLanding) -> Source:
+        if source is not None:
+            return of_folder(adapter, source)(landing)
+        return _connected(adapter, folder, landing, wanted.source, clock)
+
     # A loop that runs for years asks again soon and can be stopped in between; a single run waits for the hub to make its topics.
     broker = Broker(wanted.kafka.bootstrap, wanted.kafka.prefix, wanted.kafka.config(), topic_seconds=60.0 if once else 5.0)
-    with open_engine(adapter, broker.ends(adapter), folder, connect=connect, limits=wanted.limits()) as engine:
+    with open_engine(adapter, broker.ends(adapter), folder, connect=connect, clock=clock, limits=wanted.limits()) as engine:
         yield engine
 
 
-def connected(adapter: Adapter, folder: Path, landing: FileLanding | Landing, settings: Path | None, *, look_only: bool = False) -> Source:
+def connected(
+    adapter: Adapter, folder: Path, landing: FileLanding | Landing, settings: Path | None, clock: Clock, *, look_only: bool = False
+) -> Source:
     """Open the way to the province's system by the settings file. Raises SettingsError and SourceFault."""
-    return _connected(adapter, folder, landing, _settings(adapter, settings, folder).source, look_only=look_only)
+    return _connected(adapter, folder, landing, _settings(adapter, settings, folder).source, clock, look_only=look_only)
 
 
-def _connected(adapter: Adapter, folder: Path, landing: Landing, given: Mapping[str, object] | None, *, look_only: bool = False) -> Source:
+def _connected(
+    adapter: Adapter, folder: Path, landing: Landing, given: Mapping[str, object] | None, clock: Clock, *, look_only: bool = False
+) -> Source:
     from adapters.runtime.source import SourceFault, SourceSettings
 
     if given is None:
@@ -176,7 +188,7 @@ def _connected(adapter: Adapter, folder: Path, landing: Landing, given: Mapping[
             "say where the records come from: a section `source` in the file that --settings names,"
             f" or --source FOLDER with native files (samples are in {adapter.samples})"
         )
-    return adapter.connect(SourceSettings(given, folder, landing, look_only=look_only))
+    return adapter.connect(SourceSettings(given, folder, landing, clock, look_only=look_only))
 
 
 def status(province: Province, settings: _Settings = None, work: Work = None, as_json: AsJson = False) -> None:
@@ -191,7 +203,6 @@ def status(province: Province, settings: _Settings = None, work: Work = None, as
     from adapters.runtime.locking import in_use
     from adapters.runtime.state import State
     from adapters.runtime.status import status_of
-    from hub.domain.clock import SystemClock
 
     try:
         adapter, _ = home_of(province, None)
