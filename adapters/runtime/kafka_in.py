@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from adapters.runtime.kafka_open import opened
+from adapters.runtime.kafka_open import known_to, opened
 from adapters.runtime.kafka_out import KafkaConfig
 
 _CONFIG: Mapping[str, Any] = {
@@ -71,7 +71,7 @@ class KafkaIn:
     def __init__(self, bootstrap: str, topic: str, config: KafkaConfig, positions: Positions, *, timeout_s: float = 60.0) -> None:
         self._early: list[Incoming] = []
         try:
-            self._consumer = opened(KafkaConsumer, bootstrap_servers=bootstrap, **{**_CONFIG, **config})
+            self._consumer = opened(KafkaConsumer, bootstrap_servers=bootstrap, **{**_CONFIG, **known_to(KafkaConsumer, config)})
         except KafkaError as error:
             raise ConnectionError(f"{bootstrap}: {error}") from error
         try:

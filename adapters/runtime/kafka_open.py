@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.net.compat import KafkaNetClient
 
 ClientT = TypeVar("ClientT")
+
+
+def known_to(client: Any, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a client knows: one set is given for both directions, and some are about groups or batches only.
+
+    Raise ValueError for one that neither client knows: a misspelt TLS setting must not be passed over.
+    """
+    unknown = [name for name in config if name not in KafkaConsumer.DEFAULT_CONFIG and name not in KafkaProducer.DEFAULT_CONFIG]
+    if unknown:
+        raise ValueError(f"no Kafka client knows the setting {', '.join(sorted(unknown))}")
+    return {name: value for name, value in config.items() if name in client.DEFAULT_CONFIG}
 
 
 def opened(client: Callable[..., ClientT], **config: Any) -> ClientT:

@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from kafka.partitioner.default import murmur2
 
-from adapters.runtime.kafka_open import opened
+from adapters.runtime.kafka_open import known_to, opened
 
 KafkaConfig = Mapping[str, str | int]
 """Further kafka-python client settings (SASL, TLS)."""
@@ -60,7 +60,7 @@ class KafkaOut:
         self._pending: list[Any] = []
         self._partitions: list[int] = []
         try:
-            self._producer = opened(KafkaProducer, bootstrap_servers=bootstrap, **{**_CONFIG, **config})
+            self._producer = opened(KafkaProducer, bootstrap_servers=bootstrap, **{**_CONFIG, **known_to(KafkaProducer, config)})
         except KafkaError as error:
             raise ConnectionError(f"{bootstrap}: {error}") from error
 

@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ import psycopg
 from adapters.runtime.command import Broker, of_folder, open_engine, run_once
 from adapters.runtime.model import Adapter
 from adapters.runtime.registry import find_adapter, list_adapters
-from hub.embedded import EmbeddedKafka, EmbeddedPostgres
+from hub.embedded import EmbeddedKafka, EmbeddedPostgres, Lifeline
 from hub.ledger.audit import audit
 from hub.ledger.migrate import migrate
 from tests.bench.days.files import lay_out
@@ -44,7 +46,6 @@ class Played:
     run: dict[str, Any] = field(default_factory=dict)
     reconciled: dict[str, Any] = field(default_factory=dict)
     reconciled_code: int = -1
-    page: str = ""
     audit_clean: bool = False
     audited: dict[str, int] = field(default_factory=dict)
     dirt: dict[str, int] = field(default_factory=dict)
@@ -53,6 +54,29 @@ class Played:
     def clean(self) -> bool:
         """True where both commands found nothing wrong."""
         return self.audit_clean and self.reconciled_code == 0
+
+
+class ServingHub(HubProcess):
+    """The roles that are called; relay and consumer run in processes of their own, as in production."""
+
+    roles = ("hub", "web")
+
+
+@contextmanager
+def running(database_url: str, bootstrap: str, directory: Path, *, apart: bool) -> Iterator[HubProcess]:
+    """Run a hub, in one process or with relay and consumer apart."""
+    hub = (ServingHub if apart else HubProcess)(database_url, bootstrap, directory, {})
+    with ExitStack() as stack:
+        stack.callback(hub.kill)
+        hub.start()
+        for role in ("relay", "consumer") if apart else ():
+            log = stack.enter_context((directory / f"{role}.log").open("ab"))
+            command = [sys.executable, "-m", "hub", "serve", role]
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=hub.environment())
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            stack.enter_context(Lifeline(process.pid))
+        yield hub
 
 
 class DayRun:
@@ -113,30 +137,28 @@ class DayRun:
         return subprocess.run(command, env=self.hub.environment(), capture_output=True, text=True, check=False)
 
 
-def play(province: str, n: int, database_url: str, bootstrap: str, directory: Path, *, seed: int = 1, with_page: bool = False) -> Played:
-    """Play a day of `n` native records of a province (by name) on a migrated database; `directory` takes all files."""
+def play(province: str, n: int, database_url: str, bootstrap: str, directory: Path, *, seed: int = 1, apart: bool = False) -> Played:
+    """Play a day of `n` native records of a province (by name) on a migrated database; `directory` takes all files.
+
+    `apart` runs relay and consumer in processes of their own.
+    """
     adapter = find_adapter(province)
     played = Played(adapter.name, n)
     clock = _Clock(played)
     tell(f"{province}: making {n:,} records")
     day = make_day(adapter.division, n, seed)
     played.dirt = dict(day.dirt)
-    hub = HubProcess(database_url, bootstrap, directory, {})
-    hub.start()
-    try:
+    with running(database_url, bootstrap, directory, apart=apart) as hub:
         run = DayRun(day, hub, directory)
         clock.step("providers and neighbours", run.neighbours)
         clock.step("morning", lambda: run.deliver(1))
         played.run = clock.step("evening", lambda: run.deliver(2))
         clock.step("drain and results", run.drain)
         done = clock.step("reconcile", lambda: run.reconcile("--json"))
-        played.reconciled_code = done.returncode
-        if done.returncode == 2:
-            raise RuntimeError(done.stderr)
-        played.reconciled = json.loads(done.stdout)
-        played.page = run.reconcile().stdout if with_page else ""
-    finally:
-        hub.kill()
+    played.reconciled_code = done.returncode
+    if done.returncode == 2:
+        raise RuntimeError(done.stderr)
+    played.reconciled = json.loads(done.stdout)
     report = clock.step("audit", lambda: asyncio.run(audit(database_url)))
     played.audit_clean, played.audited = report.clean, dict(report.counts)
     return played
@@ -168,8 +190,8 @@ def main() -> None:
         migrate(url)
         directory = Path(home) / "day"
         directory.mkdir()
-        played = play(options.province, options.n, url, broker.bootstrap, directory, seed=options.seed, with_page=True)
-    print(played.page)
+        played = play(options.province, options.n, url, broker.bootstrap, directory, seed=options.seed, apart=True)
+    print(json.dumps(played.reconciled | {"differences": played.reconciled["differences"][:20]}, ensure_ascii=False))
     print(json.dumps({"seconds": {name: round(value, 1) for name, value in played.seconds.items()}, "run": played.run}, ensure_ascii=False))
     rate = options.n / (played.seconds["morning"] + played.seconds["evening"])
     print(
