@@ -8,10 +8,12 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 
 from adapters.runtime import backfill, commands
 from adapters.runtime.dryrun import DryLanding, Forecast, What, forecast
@@ -268,6 +270,50 @@ def test_a_forecast_says_what_would_change_and_changes_nothing(desk: Desk) -> No
     desk.run()
     done = {each.headers["ce_id"].split("/")[2] for each in desk.line.received[before[0] :]}
     assert done == {change.native_id for change in found.changes if change.commands}
+
+
+@pytest.mark.parametrize("name", ["shanghai", "jiangsu", "zhejiang", "anhui"])
+def test_a_forecast_finds_for_the_quarantine_what_a_run_does(name: str, tmp_path: Path) -> None:
+    adapter, line = find_adapter(name), ModelLine()
+    wanted = partial(kinds_in, adapter)
+    with State(tmp_path / "work" / "state.db") as state:
+        landing, source = DryLanding(tmp_path / "dry", state), FolderSource(adapter.samples, wanted)
+        while source.pull(landing):
+            pass
+        foretold = forecast(adapter, state, landing.landed, NOW.isoformat())
+        ends = Ends(lambda: line, lambda _state: line)
+        engine = Engine(
+            adapter, state, tmp_path / "work", ends, SimulatedClock(NOW), lambda _landing: FolderSource(adapter.samples, wanted)
+        )
+        engine.bring()
+        while engine.intake.step():
+            pass
+        found = sorted((row.file, row.line, row.reason) for row in state.quarantine.rows())
+        engine.close()
+    assert sorted((each.file, each.line, each.reason) for each in foretold.changes if each.what is What.QUARANTINED) == found
+
+
+def test_a_forecast_tells_the_rows_that_an_edition_no_longer_has(tmp_path: Path) -> None:
+    anhui, name = find_adapter("anhui"), "340100-hefei-2026.xlsx"
+    files, line = tmp_path / "in", ModelLine()
+    files.mkdir()
+    shutil.copy(anhui.samples / name, files)
+    with State(tmp_path / "work" / "state.db") as state:
+        ends = Ends(lambda: line, lambda _state: line)
+        engine = Engine(anhui, state, tmp_path / "work", ends, SimulatedClock(NOW), lambda _landing: FolderSource(files, anhui.kinds))
+        engine.bring()
+        while engine.intake.step():
+            pass
+        book = load_workbook(files / name)
+        gone = str(book["企业"]["A3"].value)
+        book["企业"].delete_rows(3)
+        book.save(files / name)
+        landing, source = DryLanding(tmp_path / "dry", state), FolderSource(files, anhui.kinds)
+        while source.pull(landing):
+            pass
+        found = forecast(anhui, state, landing.landed, NOW.isoformat())
+        engine.close()
+    assert [(each.native_id, each.what) for each in found.changes if each.reason == "ROW_VANISHED"] == [(gone, What.QUARANTINED)]
 
 
 def test_history_has_one_effect_with_the_live_feed_and_never_overrides_it(desk: Desk, tmp_path: Path) -> None:
