@@ -13,12 +13,11 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from adapters.anhui.mapping import CODES, DIVISION, MARK, WITHDRAWN, read_day, write_day
 from adapters.anhui.sharing import shares_of, sheets
-from adapters.anhui.workbook import Limits, SheetRow, Unusable, opened, rows, text_of
 from adapters.runtime.documents import WHOLE, unusable
 from adapters.runtime.model import Broken, Kind, NativeRecord
 from adapters.runtime.results import ObligationRow, OutcomeRow, PositionRow, RedemptionRow, Results, VoucherRow
-from adapters.runtime.sheets import record_of_cells
 from adapters.runtime.tables import ResultTables, Style, table
+from adapters.runtime.workbook import Limits, SheetRow, Unusable, opened, record_of_row, rows, text_of
 from hub.domain.divisions import contains
 
 _SHEETS = {
@@ -121,7 +120,7 @@ def _read_sheet(book: Workbook, file: str, kind: Kind, limits: Limits) -> Iterat
     name, at = _SHEETS[kind], _HEADER_ROW
     header: list[str] | None = None
     try:
-        for row in rows(book, name, limits):
+        for row in rows(book, name, limits, write_day):
             at = row.number
             if at < _HEADER_ROW:
                 continue
@@ -144,17 +143,8 @@ def _header(row: SheetRow) -> list[str]:
 
 
 def _record(header: list[str], row: SheetRow, file: str, line: str, kind: Kind) -> NativeRecord | Broken:
-    """Return a row as a record; a value without a column, or a cell without a sound value, makes it unusable."""
-    cells = row.cells + [""] * (len(header) - len(row.cells))
-    native_id = cells[header.index(_ID)]
-    for at, cell in enumerate(cells):
-        column = header[at] if at < len(header) else ""
-        if at in row.odd:
-            code, value = row.odd[at]
-            return unusable(file, line, column or WHOLE, code, value, native_id)
-        if cell and not column:
-            return unusable(file, line, WHOLE, "EXTRA_COLUMN", str(sum(map(bool, header))), native_id)
-    record = record_of_cells(header, cells[: len(header)], file, line, kind, _ID)
+    """Return a row as a record, withdrawn where its mark says so."""
+    record = record_of_row(header, row, file, line, kind, _ID)
     if isinstance(record, NativeRecord) and record.fields.get(MARK) == WITHDRAWN:
         return replace(record, deleted=True)
     return record
@@ -240,6 +230,6 @@ def load(folder: Path) -> Results:
         book = load_workbook(path)
         for name, header in _TABLES.headers().items():
             for row in book[name].iter_rows(min_row=_HEADER_ROW + 1, values_only=True):
-                found[name].append(dict(zip(header, (text_of(value) for value in row), strict=True)))
+                found[name].append(dict(zip(header, (text_of(value, write_day) for value in row), strict=True)))
         book.close()
     return _TABLES.read(found, _STYLE)

@@ -8,8 +8,8 @@ from typing import Annotated, Self
 from pydantic import Field, field_validator, model_validator
 
 from adapters.anhui.mapping import CODES, DIVISION
-from adapters.anhui.workbook import Limits
 from adapters.runtime.given import Given
+from adapters.runtime.workbook import Limits
 from hub.domain.divisions import contains
 
 CITIES = {code: name for name, code in CODES.lists["division"].items() if contains(DIVISION, code) and code != DIVISION}

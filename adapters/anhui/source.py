@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.anhui.settings import CITIES, AnhuiGiven
-from adapters.anhui.workbook import Limits, Unusable, check, digest_of
 from adapters.runtime.given import checked
 from adapters.runtime.source import Delivery, Landing, Notice, SourceDown, SourceFault, SourceSettings
+from adapters.runtime.workbook import Limits, Unusable, check, digest_of
 from hub.domain.clock import Clock, local_date
 
 _A_PERSON_MUST = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}

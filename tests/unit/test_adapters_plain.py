@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import zipfile
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+from openpyxl import Workbook
 
 from adapters.runtime.codes import Codes
 from adapters.runtime.delimited import load_table, read_table, write_table
 from adapters.runtime.model import Broken, Kind, NativeRecord
 from adapters.runtime.plain.form import SLOTS, Form, placed
-from adapters.runtime.plain.sheet import load_sheet, write_sheet
+from adapters.runtime.plain.sheet import load_sheet, read_sheet, write_sheet
 
 FIELDS = {kind: {slot: f"{slot}-{{n}}" if "." in slot else slot for slot in slots} for kind, slots in SLOTS.items()}
 
@@ -75,6 +78,27 @@ def test_a_bad_line_of_a_table_costs_that_line(tmp_path: Path, encoding: str) ->
     ]
     reasons = [(item.line, item.reason_code) for item in items if isinstance(item, Broken)]
     assert reasons == [("3", "MISSING_COLUMN"), ("4", "EXTRA_COLUMN"), ("5", "MISSING_FIELD"), ("7", "UNPARSEABLE"), ("8", "ENCODING")]
+
+
+def test_a_workbook_is_read_within_limits_and_as_an_officer_sees_it(tmp_path: Path) -> None:
+    """Days in the province's own form; what is hidden under a merged cell, a formula nobody saved and a hidden sheet are not taken."""
+    path = tmp_path / "t.xlsx"
+    book = Workbook()
+    sheet: Any = book.active
+    for row in (["编号", "日期", "数"], ["1", date(2026, 2, 3), 0.1 + 0.2], [], ["2", "", "=1+1"], ["3", "x", "under"], ["4", "", 10**16]):
+        sheet.append(row)
+    sheet.merge_cells("B5:C5")
+    book.save(path)
+    items = list(read_sheet(path, "t.xlsx", Kind.ENTERPRISE, "编号", form(day="YYYY年MM月DD日").write_day))
+    assert [(each.line, dict(each.fields)) for each in items if isinstance(each, NativeRecord)] == [
+        ("2", {"编号": "1", "日期": "2026年02月03日", "数": "0.3"}),
+        ("5", {"编号": "3", "日期": "x", "数": ""}),
+    ]
+    assert [(each.line, each.reason_code) for each in items if isinstance(each, Broken)] == [("4", "FORMULA_UNSAVED"), ("6", "DIGITS_LOST")]
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("xl/media/image1.png", bytes(200_000_000))
+    (whole,) = read_sheet(path, "t.xlsx", Kind.ENTERPRISE, "编号")
+    assert isinstance(whole, Broken) and whole.reason_code == "TOO_LARGE"
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:

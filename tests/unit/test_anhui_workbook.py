@@ -17,8 +17,8 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from adapters.anhui import ADAPTER
 from adapters.anhui.connector import kinds, read
-from adapters.anhui.workbook import Limits
 from adapters.runtime.model import Broken, Kind, NativeRecord
+from adapters.runtime.workbook import Limits
 
 HEADER = ["编号", "发券市", "企业信用代码", "券号", "面额（万元）", "经费渠道", "状态"]
 ROW: list[Any] = ["AH-FQ-0001", "合肥市", "91330522MA2B12343A", "AH-1", 2, "省市共担", "有效"]

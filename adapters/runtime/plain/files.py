@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,9 +22,9 @@ Rows = Iterable[Mapping[str, str]]
 
 
 class Format(NamedTuple):
-    """A file format: native records in; result rows out under a header, and back."""
+    """A file format: native records in; result rows out under a header, and back. To read, it is told how the province writes days."""
 
-    read: Callable[[Path, str, Kind, str], Iterator[NativeRecord | Broken]]
+    read: Callable[[Path, str, Kind, str, Callable[[date], str]], Iterator[NativeRecord | Broken]]
     write: Callable[[Path, Sequence[str], Rows], Path]
     load: Callable[[Path], Rows]
 
@@ -51,7 +52,7 @@ def _load_page(path: Path) -> Rows:
 def csv_format(encoding: str = "utf-8") -> Format:
     """Delimited text under a header; a byte order mark is passed over."""
     return Format(
-        lambda path, file, kind, id_field: delimited.read_table(path, file, kind, id_field, encoding),
+        lambda path, file, kind, id_field, _day: delimited.read_table(path, file, kind, id_field, encoding),
         lambda path, header, rows: delimited.write_table(path, header, rows, encoding),
         lambda path: delimited.load_table(path, encoding),
     )
@@ -59,11 +60,16 @@ def csv_format(encoding: str = "utf-8") -> Format:
 
 FORMATS: Mapping[str, Format] = {
     "csv": csv_format(),
-    "jsonl": Format(documents.read_lines, _write_lines, _load_lines),
-    "json": Format(lambda path, file, kind, id_field: documents.read_page(path, file, kind, id_field, "data"), _write_page, _load_page),
+    "jsonl": Format(lambda path, file, kind, id_field, _day: documents.read_lines(path, file, kind, id_field), _write_lines, _load_lines),
+    "json": Format(
+        lambda path, file, kind, id_field, _day: documents.read_page(path, file, kind, id_field, "data"), _write_page, _load_page
+    ),
     "xlsx": Format(sheet.read_sheet, sheet.write_sheet, sheet.load_sheet),
 }
-"""By the ending of the file's name. A JSON file is an object whose `data` is the list of records."""
+"""By the ending of the file's name. A JSON file is an object whose `data` is the list of records.
+
+Lines of JSON are appended, so that a later one corrects an earlier one with its id; in the others, two that differ contradict one another.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,7 @@ class Files:
         """Yield the records of a file; one whose mark says so is withdrawn."""
         for kind in self.kinds(name):
             if kind in wanted:
-                for item in self.format.read(path, name, kind, self.form.fields[kind]["id"]):
+                for item in self.format.read(path, name, kind, self.form.fields[kind]["id"], self.form.write_day):
                     gone = isinstance(item, NativeRecord) and item.fields.get(self.form.mark, "").strip() == self.form.withdrawn
                     yield replace(item, deleted=True) if gone and isinstance(item, NativeRecord) else item
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -19,7 +19,9 @@ from openpyxl import Workbook, load_workbook
 from openpyxl.utils.cell import coordinate_to_tuple, range_boundaries
 from openpyxl.utils.exceptions import InvalidFileException
 
-from adapters.anhui.mapping import write_day
+from adapters.runtime.documents import WHOLE, unusable
+from adapters.runtime.model import Broken, Kind, NativeRecord
+from adapters.runtime.sheets import record_of_cells
 
 _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, InvalidFileException, ParseError),
@@ -33,6 +35,8 @@ _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}[0-9]{1,7}:[A
 _FORMULA = re.compile(
     rb"<(?:\w+:)?c\b([^>]*)>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*(<(?:\w+:)?v\b(?:[^>]*/>|[^>]*>([^<]*)</(?:\w+:)?v>))?"
 )
+WriteDay = Callable[[date], str]
+"""Writes a day as the province does: a cell that holds a date shows none of its own."""
 _AT = re.compile(rb'\br="([A-Z]{1,3}[0-9]{1,7})"')
 
 
@@ -95,8 +99,10 @@ def opened(path: Path, limits: Limits) -> Iterator[Workbook]:
     check(path, limits)
     book: Workbook | None = None
     try:
-        book = load_workbook(path, data_only=True, read_only=True)
-        yield book
+        # From its bytes: of a path, the library would judge the name, and what has landed may have another.
+        with path.open("rb") as file:
+            book = load_workbook(file, data_only=True, read_only=True)
+            yield book
     except _UNREADABLE as error:
         raise Unusable("UNPARSEABLE", f"{type(error).__name__}: {error}"[:150]) from None
     finally:
@@ -104,7 +110,7 @@ def opened(path: Path, limits: Limits) -> Iterator[Workbook]:
             book.close()
 
 
-def rows(book: Workbook, name: str, limits: Limits) -> Iterator[SheetRow]:
+def rows(book: Workbook, name: str, limits: Limits, day: WriteDay) -> Iterator[SheetRow]:
     """Yield the rows of a sheet that hold something; raise Unusable where a sheet is hidden or larger than the limits."""
     sheet = book[name]
     if getattr(sheet, "sheet_state", "visible") != "visible":
@@ -114,7 +120,7 @@ def rows(book: Workbook, name: str, limits: Limits) -> Iterator[SheetRow]:
     covered, unsaved = _scan(cast(Any, book), cast(Any, sheet)._worksheet_path)
     filled = 0
     for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
-        row = _row(number, values, covered, unsaved.get(number, frozenset()))
+        row = _row(number, values, covered, unsaved.get(number, frozenset()), day)
         if row is None:
             continue
         filled += 1
@@ -125,7 +131,9 @@ def rows(book: Workbook, name: str, limits: Limits) -> Iterator[SheetRow]:
         yield row
 
 
-def _row(number: int, values: tuple[object, ...], covered: list[tuple[int, int, int, int]], unsaved: frozenset[int]) -> SheetRow | None:
+def _row(
+    number: int, values: tuple[object, ...], covered: list[tuple[int, int, int, int]], unsaved: frozenset[int], day: WriteDay
+) -> SheetRow | None:
     """Return a row without its empty end, or None where nothing is in it."""
     width = len(values)
     while width and values[width - 1] is None and width - 1 not in unsaved:
@@ -134,7 +142,7 @@ def _row(number: int, values: tuple[object, ...], covered: list[tuple[int, int, 
         return None
     row = SheetRow(number, [])
     for at in range(max(width, max(unsaved, default=-1) + 1)):
-        text, code = ("", "") if at >= len(values) or _hidden(number, at + 1, covered) else _text(values[at])
+        text, code = ("", "") if at >= len(values) or _hidden(number, at + 1, covered) else _text(values[at], day)
         if at in unsaved:
             code = "FORMULA_UNSAVED"
         row.cells.append(text)
@@ -150,16 +158,16 @@ def _hidden(row: int, column: int, covered: list[tuple[int, int, int, int]]) -> 
     return any(left <= column <= right and top <= row <= bottom and (row, column) != (top, left) for left, top, right, bottom in covered)
 
 
-def _text(value: object) -> tuple[str, str]:
+def _text(value: object, day: WriteDay) -> tuple[str, str]:
     """Return a cell as text, and why it cannot be taken if so. A number keeps the fifteen digits that a spreadsheet holds."""
     if value is None:
         return "", ""
     if isinstance(value, bool):
         return ("是" if value else "否"), ""
     if isinstance(value, datetime):
-        return write_day(value.date()), ""
+        return day(value.date()), ""
     if isinstance(value, date):
-        return write_day(value), ""
+        return day(value), ""
     if isinstance(value, int | float):
         return _number(value)
     text = str(value).strip()
@@ -173,9 +181,23 @@ def _number(value: int | float) -> tuple[str, str]:
     return f"{Decimal(f'{value:.{_DIGITS}g}').normalize():f}", ""
 
 
-def text_of(value: object) -> str:
+def text_of(value: object, day: WriteDay) -> str:
     """Return a cell as text."""
-    return _text(value)[0]
+    return _text(value, day)[0]
+
+
+def record_of_row(header: list[str], row: SheetRow, file: str, line: str, kind: Kind, id_field: str) -> NativeRecord | Broken:
+    """Return a row under a header as a record; a value without a column, or a cell without a sound value, makes it unusable."""
+    cells = row.cells + [""] * (len(header) - len(row.cells))
+    native_id = cells[header.index(id_field)] if id_field in header else ""
+    for at, cell in enumerate(cells):
+        column = header[at] if at < len(header) else ""
+        if at in row.odd:
+            code, value = row.odd[at]
+            return unusable(file, line, column or WHOLE, code, value, native_id)
+        if cell and not column:
+            return unusable(file, line, WHOLE, "EXTRA_COLUMN", str(sum(map(bool, header))), native_id)
+    return record_of_cells(header, cells[: len(header)], file, line, kind, id_field)
 
 
 def _scan(book: Any, part: str) -> tuple[list[tuple[int, int, int, int]], dict[int, frozenset[int]]]:
