@@ -39,10 +39,17 @@ class Population:
 
 
 async def populate(url: str, enterprises: int, providers: int, tell: Callable[[str], None]) -> Population:
-    """Register who is missing (a filled database has most of them), and issue every note through the committer, as a hub would."""
+    """Register enterprises that nobody has cleared for yet, and issue every note through the committer, as a hub would.
+
+    In a filled database they stand beside those of its redemptions: what is compared is the size of the tables, not how many notes a firm
+    still has.
+    """
     now = datetime.now(UTC)
-    holders, pool = firms(PROVINCES, enterprises), labs((ACQUIRER,), providers)
     with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT count(*) FROM enterprise").fetchone()
+        assert row is not None
+        known = int(row[0])
+        holders, pool = firms(PROVINCES, known + enterprises)[known:], labs((ACQUIRER,), providers)
         register(connection, policies(PROVINCES, add_months(local_date(now), -12)), holders, pool, now)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ANALYZE enterprise, policy, registry.provider")
