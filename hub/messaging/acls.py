@@ -13,7 +13,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ACLResourcePatternType, ResourcePattern, ResourceType
 from kafka.errors import KafkaError
 
-from hub.messaging.client import settings_for
+from hub.messaging.client import opened
 from hub.messaging.topics import TopicPlan, dead_topic, in_topic, out_topic, pool_topic
 
 ANY_HOST = "*"
@@ -82,7 +82,7 @@ def plan_grants(plan: TopicPlan, principals: Mapping[str, str], hub_principal: s
 
 def apply_grants(bootstrap: str, client_config: Mapping[str, Any], grants: Sequence[Grant]) -> None:
     """Have Kafka keep the entries; those it has already stay. Blocks. Raises kafka.errors.KafkaError, as where Kafka has no authorizer."""
-    client = KafkaAdminClient(**settings_for(KafkaAdminClient, bootstrap, {"bootstrap_timeout_ms": 5_000}, client_config))
+    client = opened(KafkaAdminClient, bootstrap, {"bootstrap_timeout_ms": 5_000}, client_config)
     try:
         failed = client.create_acls([_acl(grant) for grant in grants])["failed"]
         if failed:

@@ -9,7 +9,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
-from hub.messaging.client import settings_for
+from hub.messaging.client import opened
 from hub.messaging.topics import TopicPlan
 
 _DAY_MS = 24 * 3600 * 1000
@@ -20,7 +20,7 @@ def ensure_topics(bootstrap: str, client_config: Mapping[str, Any], plan: TopicP
 
     Partitions of a topic that exists are left alone: changing their number would move keys and break the order per key.
     """
-    client = KafkaAdminClient(**settings_for(KafkaAdminClient, bootstrap, {"bootstrap_timeout_ms": 5_000}, client_config))
+    client = opened(KafkaAdminClient, bootstrap, {"bootstrap_timeout_ms": 5_000}, client_config)
     try:
         missing = sorted(set(plan.names()) - set(client.list_topics()))
         created = [name for name in missing if _create(client, name, plan)]

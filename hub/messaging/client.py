@@ -1,11 +1,12 @@
-"""Settings of the three Kafka clients (producer, consumer, administration) from one set that an operator gives."""
+"""The three Kafka clients (producer, consumer, administration): opened with settings from one set that an operator gives."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.net.compat import KafkaNetClient
 
 _CLIENTS = (KafkaAdminClient, KafkaConsumer, KafkaProducer)
 
@@ -20,3 +21,23 @@ def settings_for(client: Any, bootstrap: str, defaults: Mapping[str, Any], clien
         raise ValueError(f"no Kafka client knows the setting {', '.join(sorted(unknown))}")
     own = {name: value for name, value in client_config.items() if name in client.DEFAULT_CONFIG}
     return {"bootstrap_servers": bootstrap, **defaults, **own}
+
+
+def opened(client: Callable[..., Any], bootstrap: str, defaults: Mapping[str, Any], client_config: Mapping[str, Any], *topics: str) -> Any:
+    """Open a client; `topics` are what a consumer subscribes to. Raises kafka.errors.KafkaError where no broker answers.
+
+    A constructor that gives up leaves its network thread running and its sockets open: tens of thousands in a week without a broker. So
+    its inner client is kept hold of until the outer one stands, and closed where it does not.
+    """
+    inner: list[Any] = []
+
+    def make(**settings: Any) -> Any:
+        inner.append(KafkaNetClient(**settings))
+        return inner[-1]
+
+    try:
+        return client(*topics, kafka_client=make, **settings_for(client, bootstrap, defaults, client_config))
+    except BaseException:
+        for each in inner:
+            each.close()
+        raise

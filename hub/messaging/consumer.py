@@ -29,7 +29,7 @@ from hub.domain.clock import Clock, SystemClock
 from hub.failpoints import failpoint
 from hub.messaging.admin import ensure_topics
 from hub.messaging.batch import BatchHandler, BatchOutcome, HandlingLimits, Partition
-from hub.messaging.client import settings_for
+from hub.messaging.client import opened
 from hub.messaging.inbox import Inbox
 from hub.messaging.metrics import ConsumerMetrics
 from hub.messaging.ports import CommandPort
@@ -160,7 +160,7 @@ class CommandConsumer:
         if self._make_topics:
             ensure_topics(self._bootstrap, self._client_config, self._plan)
         defaults = {**_CONFIG, "group_id": self._group, "max_poll_records": self._limits.batch_records_max}
-        kafka = KafkaConsumer(*self._topics, **settings_for(KafkaConsumer, self._bootstrap, defaults, self._client_config))
+        kafka = opened(KafkaConsumer, self._bootstrap, defaults, self._client_config, *self._topics)
         # A group leader that joins before it knows a topic's partitions hands out none of them, and if it learns of them in that very
         # moment it never notices. So wait for them; but not for ever, lest one topic that nobody made stop the other provinces.
         deadline = time.monotonic() + _METADATA_SECONDS_MAX

@@ -11,7 +11,7 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from hub.messaging.client import settings_for
+from hub.messaging.client import opened
 from hub.messaging.cloudevents import Headers
 
 Message = tuple[str, bytes | None, bytes, Headers]
@@ -41,7 +41,7 @@ class OrderedProducer:
 
     def __init__(self, bootstrap: str, client_config: Mapping[str, Any]) -> None:
         """Connect; raise kafka.errors.KafkaError if no broker answers within five seconds."""
-        self._producer = KafkaProducer(**settings_for(KafkaProducer, bootstrap, _CONFIG, client_config))
+        self._producer = opened(KafkaProducer, bootstrap, _CONFIG, client_config)
         self.spent = False
 
     def publish(self, messages: Iterable[Message], *, stall_seconds: float, stop: threading.Event) -> None:
