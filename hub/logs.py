@@ -28,5 +28,6 @@ def configure_logs(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # The Kafka client says every reconnection at length; its warnings are enough.
+    # The Kafka client says every reconnection at length, the HTTP client every request; their warnings are enough.
     logging.getLogger("kafka").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)

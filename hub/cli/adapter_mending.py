@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from adapters.runtime.state import State
 
 Province = Annotated[str, typer.Argument(help="Name or division of the adapter, such as 330000; `adapter list` shows both")]
-Work = Annotated[Path | None, typer.Option("--work", help="The adapter's folder; default: adapters/PROVINCE in DELTAHUB_DATA_DIR")]
+Work = Annotated[
+    Path | None,
+    typer.Option(
+        "--work",
+        envvar="DELTAHUB_ADAPTER_WORK_DIR",
+        help="The adapter's folder, as `work_dir` of its settings; default: adapters/PROVINCE in DELTAHUB_DATA_DIR",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing")]
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hub.cli.adapter_mending import Work
 from hub.settings import Settings
 
 _PAGE = 1000
@@ -27,7 +28,7 @@ def reconcile(
     day: Annotated[str, typer.Option(help="Only deliveries that landed on this day, YYYY-MM-DD, Shanghai's time")] = "",
     since: Annotated[str, typer.Option(help="Only deliveries that landed on this day or later")] = "",
     until: Annotated[str, typer.Option(help="Only deliveries that landed on this day or before")] = "",
-    work: Annotated[Path | None, typer.Option(help="The adapter's folder; default: adapters/PROVINCE in DELTAHUB_DATA_DIR")] = None,
+    work: Work = None,
     results: Annotated[Path | None, typer.Option(help="Folder of the result files; default: results in the adapter's folder")] = None,
     hub: Annotated[str, typer.Option(help="gRPC address of the hub, host:port: asks for its own account. Needs --web and --identity")] = "",
     web: Annotated[str, typer.Option(help="HTTPS address of the hub, where tokens are given out")] = "",

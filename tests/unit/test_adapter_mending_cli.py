@@ -65,6 +65,11 @@ def test_the_quarantine_is_listed_shown_retried_discarded_and_exported(work: Pat
     assert call("quarantine", "retry", "shanghai", "--work", work).exit_code == 2
 
 
+def test_the_folder_may_be_named_once_for_every_tool(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DELTAHUB_ADAPTER_WORK_DIR", str(work))
+    assert said(call("quarantine", "list", "shanghai", "--json"))["total"] >= 10
+
+
 def test_replay_says_what_it_does_and_refuses_nonsense(work: Path) -> None:
     nothing = call("replay", "shanghai", "--refused", "any", "--work", work, "--json")
     assert (nothing.exit_code, said(nothing)["found"]) == (0, 0)
