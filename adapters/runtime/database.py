@@ -12,8 +12,8 @@ from typing import Any
 from adapters.runtime.schema import check_version, migrate
 
 _CACHE_KIB = 32 * 1024
-_CHECKPOINT_PAGES = 8_000
-"""Pages (32 MB) after which the log is written back. Each time the disk is waited for; the library's 1,000 come every few chunks."""
+_CHECKPOINT_PAGES = 64_000
+"""Pages (256 MB) after which the log is written back. Each time the disk is waited for; the library's 1,000 come every few chunks."""
 _BUSY_S = 30.0
 """How long another process (a status, a replay) may hold the file before a statement fails."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -185,6 +186,8 @@ def main() -> None:
     parser.add_argument("n", type=int, help="native records of the day")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    # Ended from outside, it still has servers to end and files to remove.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="yrd-day-") as home, EmbeddedPostgres(Path(home) / "pg") as server, EmbeddedKafka() as broker:
         url = server.create_database("day")
         migrate(url)
