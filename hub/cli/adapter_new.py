@@ -26,8 +26,8 @@ def register(app: typer.Typer) -> None:
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="Short name, such as henan: small letters, digits and _")],
-    division: Annotated[str, typer.Option(help="GB/T 2260 code of the province, such as 410000")],
+    name: Annotated[str, typer.Argument(help="Short name: small letters, digits and _")],
+    division: Annotated[str, typer.Option(help="GB/T 2260 code of the province: two digits and 0000")],
     format: Annotated[Format, typer.Option(help="How the province writes its files")] = Format.csv,
     title_zh: Annotated[str, typer.Option(help="Name of the province's platform, in Chinese")] = "",
     title_en: Annotated[str, typer.Option(help="The same in English")] = "",
@@ -41,7 +41,7 @@ def new(
 
     Exit 0: made; 2: a bad or taken name or division, or the folder exists (it is never overwritten).
 
-    Example: deltahub adapter new henan --division 410000 --format csv --title-zh 河南省科技创新券平台
+    Example: deltahub adapter new NAME --division CODE --format csv --title-zh 省科技创新券平台
     """
     from adapters.runtime.registry import list_adapters
     from adapters.runtime.scaffold.making import CannotMake, check, make
@@ -74,7 +74,7 @@ def render(
 
     Exit 0: written; 2: no such adapter, or no such folder.
 
-    Example: deltahub adapter render henan
+    Example: deltahub adapter render NAME
     """
     from adapters.runtime.registry import find_adapter
     from adapters.runtime.scaffold.making import render as write

@@ -116,8 +116,8 @@ def test_the_tutorial_does_what_it_says(shell: Path) -> None:
 
 
 def test_neither_hub_nor_registry_knows_of_the_fifth_province() -> None:
-    """What the tutorial needs of them is settings: only the command that makes a province names it, as an example in its help."""
-    assert knowing("hub", "registry", "data", "proto/yrd") == ["hub/cli/adapter_new.py"]
+    """What the tutorial needs of them is settings; not even the help of the command that makes a province names it."""
+    assert knowing("hub", "registry", "data", "proto/yrd") == []
     assert knowing("adapters") == ["adapters/runtime/scaffold/making.py"]
 
 

@@ -172,7 +172,7 @@ def control(world: World, app: FastAPI) -> None:
 
     @app.post("/control/reset")
     async def reset() -> None:
-        world.__init__()  # type: ignore[misc]  # a new world in the place of the old one
+        vars(world).update(vars(World()))
 
     @app.post("/control/forget")
     async def forget(tokens: bool = False, cursors: bool = False) -> None:
