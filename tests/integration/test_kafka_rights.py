@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError, TransactionalIdAuthorizationFailedError
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from hub.cli.main import app
 from hub.messaging.acls import default_principal, groups_of, plan_grants
@@ -198,3 +200,50 @@ def test_the_entries_are_the_same_however_often_they_are_applied(filled: SecureK
         client.close()
     assert len(found) == len(set(grants)) == len(grants)
     assert exchange.SHANGHAI in {entry.principal[-6:] for entry in found}
+
+
+def adapter_run(kafka: SecureKafka, name: str, at: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """Run the province's adapter once, with the settings file an operator would write for that user."""
+    monkeypatch.setenv("ADAPTER_PASSWORD", str(kafka.login(name)["sasl_plain_password"]))
+    entry = {
+        **{"bootstrap": kafka.bootstrap, "prefix": PREFIX, "security": "SASL_PLAINTEXT", "mechanism": "SCRAM-SHA-256"},
+        **{"username": name, "password": {"env": "ADAPTER_PASSWORD"}},
+    }
+    (at / "adapter.yaml").write_text(yaml.safe_dump({"work_dir": str(at / "work"), "kafka": entry}), encoding="utf-8")
+    (at / "native").mkdir()
+    given = ["--settings", str(at / "adapter.yaml"), "--source", str(at / "native"), "--once", "--deadline", "1", "--json"]
+    return CliRunner().invoke(app, ["adapter", "run", OWN, *given])
+
+
+def commands_of(kafka: SecureKafka) -> list[str]:
+    """Return the methods of the commands on the province's in-topic, as the hub reads them; others' test records have no headers."""
+    place = TopicPartition(in_topic(PREFIX, OWN), 0)
+    consumer = KafkaConsumer(bootstrap_servers=kafka.bootstrap, **kafka.login(HUB), enable_auto_commit=False)
+    try:
+        consumer.assign([place])
+        consumer.seek_to_beginning(place)
+        end, found = consumer.end_offsets([place])[place], []
+        while consumer.position(place) < end:
+            for records in consumer.poll(timeout_ms=200).values():
+                found += [dict(record.headers)["ce_type"].decode() for record in records if record.headers]
+        return found
+    finally:
+        consumer.close()
+
+
+def test_an_adapter_goes_under_its_own_identity(filled: SecureKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = adapter_run(filled, user(OWN), tmp_path, monkeypatch)
+    # No hub is here: its policies are on the topic, and unanswered.
+    assert result.exit_code == 1, result.output
+    assert json.loads(result.stdout)["unanswered"] >= 1
+    assert set(commands_of(filled)) == {"yrd.policy.v1.PolicyService.PublishPolicy"}
+
+
+def test_an_adapter_under_anothers_identity_gets_nothing_across(
+    filled: SecureKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = commands_of(filled)
+    result = adapter_run(filled, user(OTHER), tmp_path, monkeypatch)
+    assert result.exit_code == 2, result.output
+    assert "uthoriz" in result.output
+    assert commands_of(filled) == before
