@@ -147,9 +147,12 @@ class GroupCommitter:
         return not self._busy or (self._queued >= OVERLAP_ITEMS and not self._blocked)
 
     def _release(self, task: asyncio.Task[None]) -> None:
+        lane = self._busy.pop(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("batch_failed", error=str(error))
-        self._free.append(self._busy.pop(task))
+            log.error("batch_failed", items=len(lane.batch), exc_info=error)
+            for item in lane.batch:
+                _fail(item, error)
+        self._free.append(lane)
         self._blocked = False
         self._wake.set()
 
@@ -276,7 +279,7 @@ def _decide(item: Item, ws: WorkingSet) -> Outcome:
     return outcome
 
 
-def _fail(item: Item, error: Exception) -> None:
+def _fail(item: Item, error: BaseException) -> None:
     if not item.future.done():
         item.future.set_exception(error)
         # Nobody may be waiting any more; the failure is logged already.

@@ -43,7 +43,7 @@ class Part:
         """Give the item its outcome."""
         self.group.put(self.place, outcome)
 
-    def set_exception(self, error: Exception) -> None:
+    def set_exception(self, error: BaseException) -> None:
         """Tell the caller of a defect."""
         self.group.future.set_exception(error)
 

@@ -103,16 +103,16 @@ class Lane:
     def __init__(self) -> None:
         self.connection: LedgerConnection | None = None
         self.reference = Reference()
-        self._batch: list[Item] = []
+        self.batch: list[Item] = []
         self._held: set[Hashable] | None = None
         self._asked = False
 
     def begin(self, batch: list[Item]) -> None:
         """Take a batch on."""
-        self._batch, self._held, self._asked = batch, None, False
+        self.batch, self._held, self._asked = batch, None, False
 
     def held(self, owners: Owners) -> set[Hashable] | None:
         """Return what the batch under way may meet others on, None where that is not known; worked out only where others wait."""
         if not self._asked:
-            self._held, self._asked = names_of(self._batch, owners), True
+            self._held, self._asked = names_of(self.batch, owners), True
         return self._held

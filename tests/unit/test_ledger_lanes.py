@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from hub.application.batch import Keys, RequestKey, WorkingSet
 from hub.application.commands import LedgerCommand
 from hub.domain.caller import Caller, Role
+from hub.domain.clock import SimulatedClock
 from hub.domain.model import OrderKey, WalletKey
+from hub.ledger.committer import GroupCommitter
 from hub.ledger.items import Item
 from hub.ledger.lanes import Lane, Owners, choose, names
 
@@ -154,3 +156,18 @@ def test_taken_and_left_never_change_places_where_they_could_meet(firms: int, da
         assert under_way.isdisjoint(commands[taken])
         for before in left:
             assert before > taken or set(commands[before]).isdisjoint(commands[taken])
+
+
+async def test_a_defect_in_the_committer_itself_is_told_to_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    committer = GroupCommitter("postgresql://nowhere", SimulatedClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    monkeypatch.setattr(committer, "_settle", broken)
+    running = asyncio.create_task(committer.run())
+    async with asyncio.timeout(5):
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                await committer.submit(cast(LedgerCommand, Named(("a",))), CALLER)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
