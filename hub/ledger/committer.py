@@ -1,6 +1,7 @@
 """The group committer: every ledger mutation of a process passes here (design: Batch committer).
 
-While one batch commits, the next one fills; there is no timer. A batch is one transaction in two round trips: lock and read
+While one batch commits, the next one fills; there is no timer. One that could begin lets the loop hand over what has arrived already
+(`_gather`). A batch is one transaction in two round trips: lock and read
 (`loading`), decide in memory, write and commit (`writing`). Each item gets its own outcome; one refusal never aborts its neighbours.
 Where many wait, a second batch that meets no row of the first (`lanes`) is decided while PostgreSQL writes the first.
 """
@@ -40,6 +41,11 @@ BATCH_ITEMS_MAX = 334
 LANES = 3
 OVERLAP_ITEMS = 250
 """From how many waiting commands on a second batch is worth its own fixed cost."""
+WORTH_ITEMS = 32
+"""A batch of so many begins at once: its fixed cost, as much as seven commands, is a fifth of the whole by then."""
+QUIET_TURNS = 32
+"""After so many turns of the event loop without a new command nothing more is on its way (0.1 ms where the loop has nothing else to do)."""
+GATHERING_TURNS_MAX = 256
 QUEUE_ITEMS_MAX = 4_096
 ATTEMPTS_MAX = 20
 RECONNECT_SECONDS = 0.1
@@ -128,6 +134,8 @@ class GroupCommitter:
                 while not self._ready():
                     self._wake.clear()
                     await self._wake.wait()
+                if not self._busy:
+                    await self._gather()
                 batch = self._take()
                 if not batch:
                     self._blocked = True
@@ -139,6 +147,16 @@ class GroupCommitter:
                 task.add_done_callback(self._release)
         finally:
             await self._stop()
+
+    async def _gather(self) -> None:
+        """Let the event loop take in the calls that have arrived, while they are few: else each batch has only the handful that was read
+        while PostgreSQL was busy with the one before, and its fixed cost is more than its commands'."""
+        quiet = turns = 0
+        while self._queued < WORTH_ITEMS and quiet < QUIET_TURNS and turns < GATHERING_TURNS_MAX:
+            queued = self._queued
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if self._queued == queued else 0
+            turns += 1
 
     def _ready(self) -> bool:
         """Say whether a batch may begin: at once where none is under way, beside another where enough wait."""

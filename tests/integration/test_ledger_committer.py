@@ -26,7 +26,7 @@ from hub.domain.model import WalletKey
 from hub.domain.review import Approve, Refund, Reject, Void
 from hub.embedded import EmbeddedPostgres
 from hub.ledger.audit import audit
-from hub.ledger.committer import GroupCommitter
+from hub.ledger.committer import WORTH_ITEMS, GroupCommitter
 from hub.ledger.writing import write
 from tests.fixtures import delta
 from tests.fixtures.ledger import (
@@ -170,6 +170,23 @@ async def test_beyond_the_queue_the_answer_is_overloaded_and_nothing_is_kept(boo
         assert all(outcome.ok for outcome in await asyncio.gather(*waiting))
         assert book.rows("SELECT 1 FROM idempotency WHERE request_id = %s", items[3].request_id) == []
         assert (await submit(committer, items[3])).ok
+
+
+@pytest.mark.parametrize(("calls", "batches"), [(20, [20]), (WORTH_ITEMS + 8, [WORTH_ITEMS, 8])], ids=["few", "enough"])
+async def test_calls_that_arrive_one_after_the_other_share_a_batch_until_it_is_worth_its_cost(
+    book: Book, calls: int, batches: list[int]
+) -> None:
+    async def arriving(turns: int) -> Outcome:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await submit(committer, issuing(CHANGXING, FIRMS[0]))
+
+    sizes: list[int] = []
+    async with book.committer() as committer:
+        committer.on_batch = sizes.append
+        outcomes = await asyncio.gather(*(arriving(turns) for turns in range(calls)))
+    assert all(outcome.ok for outcome in outcomes)
+    assert sizes == batches
 
 
 class Defect:
