@@ -101,7 +101,8 @@ class GroupCommitter:
         self._queue.append(Item(command, caller, request, digest, reply, future, weight))
         self._queued += weight
         self._wake.set()
-        return await asyncio.shield(future)
+        # Only this caller waits for it: where the caller goes away it is cancelled, and the batch that settles it passes it over.
+        return await future
 
     async def submit_many(self, submissions: Sequence[Submission], caller: Caller) -> list[Outcome]:
         """Return the durable outcomes of several commands, in their order, each as `submit` gives it.
@@ -119,7 +120,7 @@ class GroupCommitter:
         )
         self._queued += len(submissions)
         self._wake.set()
-        return await asyncio.shield(group.future)
+        return await group.future
 
     async def room(self) -> None:
         """Wait until the queue is below its bound. Others may be faster: a command submitted next may still be told OVERLOADED."""

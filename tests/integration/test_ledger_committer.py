@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from hub.application.batch import Keys, WorkingSet
-from hub.application.commands import LedgerCommand
+from hub.application.commands import LedgerCommand, Submission
 from hub.application.issuing import CancelCommand, ExpireWalletCommand, IssueCommand
 from hub.application.redeeming import approve_command, lapse_command, refund_command, reject_command, void_command
 from hub.application.sweeping import SCHEDULER
@@ -225,6 +225,19 @@ async def test_a_caller_that_goes_away_leaves_a_command_that_can_be_found(book: 
         outcome = await submit(committer, item)
     assert outcome.ok
     assert book.one("SELECT body FROM idempotency WHERE request_id = %s", item.request_id) == outcome.body
+
+
+async def test_a_batch_whose_caller_goes_away_can_be_found_item_by_item(book: Book) -> None:
+    items = [issuing(CHANGXING, FIRMS[0]) for _ in range(3)]
+    committer = GroupCommitter(book.uri, book.clock)
+    many = [Submission(item.command, item.request_id, item.digest) for item in items]
+    waiting = asyncio.create_task(committer.submit_many(many, items[0].caller))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    async with running(committer):
+        outcomes = await together(committer, items)
+    assert all(outcome.ok for outcome in outcomes)
+    assert book.one("SELECT count(*) FROM journal WHERE cause = 'ISSUE' AND amount = 10000") == len(items)
 
 
 _HOLDS = {
