@@ -28,31 +28,40 @@ $(STAMP): pyproject.toml uv.lock
 	$(BIN)/uv sync --frozen --all-extras --quiet
 	@touch $@
 
+.PHONY: engine
+engine: setup ## Compile what every command passes, where there is a C compiler: about a minute, nothing where it is up to date
+	$(BIN)/python tools/compile_engine.py
+
+.PHONY: engine-clean
+engine-clean: setup ## Remove the compiled engine: the same sources run interpreted
+	$(BIN)/python tools/compile_engine.py --clean
+
+# Not with the engine compiled first: a first look should not wait a minute for what only a full load would show.
 .PHONY: demo
 demo: setup ## Start everything here and play it through; ONCE=1 ends afterwards, JSON=1 prints one JSON object last
 	$(BIN)/deltahub demo $(if $(filter 1,$(ONCE)),--once) $(if $(filter 1,$(JSON)),--json)
 
 ##@ Check
 .PHONY: test
-test: setup ## Run all tests in two workers; ARGS='-k name' picks some, ARGS='-n 0' runs them one after another
+test: engine ## Run all tests in two workers; ARGS='-k name' picks some, ARGS='-n 0' runs them one after another
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: bench
-bench: setup ## Benchmarks, with the machine's own ceilings beside them; ARGS='--seconds 5' for a short one
+bench: engine ## Benchmarks, with the machine's own ceilings beside them; ARGS='--seconds 5' for a short one
 	$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: bench-search
-bench-search: setup ## Search over a full pool, alone and beside writes; ARGS='--scale 0.1' for a small pool
+bench-search: engine ## Search over a full pool, alone and beside writes; ARGS='--scale 0.1' for a small pool
 	$(BIN)/python -m tests.bench.search $(ARGS)
 
 .PHONY: bench-adapters
-bench-adapters: setup ## Native records into Kafka, step by step, with ceilings; ARGS='--records 20000 --provinces jiangsu' for less
+bench-adapters: engine ## Native records into Kafka, step by step, with ceilings; ARGS='--records 20000 --provinces jiangsu' for less
 	$(BIN)/python -m tests.bench.adapters $(ARGS)
 
 PROVINCE := zhejiang
 N := 100000
 .PHONY: adapter-day
-adapter-day: setup ## A province's day through everything, reconciled to the record; PROVINCE=jiangsu N=5000
+adapter-day: engine ## A province's day through everything, reconciled to the record; PROVINCE=jiangsu N=5000
 	$(BIN)/python -m tests.bench.adapter_day $(PROVINCE) $(N)
 
 .PHONY: relevance
@@ -61,7 +70,7 @@ relevance: setup ## Relevance of search on labelled queries, beside a plain base
 
 MINUTES := 10
 .PHONY: soak
-soak: setup ## Crash matrix, fuzzing, linearizability, properties, hub beside model, over and over from fresh seeds; MINUTES=n, 10 unless told
+soak: engine ## Crash matrix, fuzzing, linearizability, properties, hub beside model, over and over from fresh seeds; MINUTES=n, 10 unless told
 	$(BIN)/python tools/soak.py $(MINUTES)
 
 .PHONY: check
@@ -113,7 +122,7 @@ format: setup ## Put imports and layout in order
 
 .PHONY: clean
 clean: ## Remove what can be made again, the environment included (data in var stays)
-	rm -rf $(VENV) node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache hub/_compiled
 
 $(BUF): package.json package-lock.json .npmrc
 	@tools/need.sh npm 'Node.js with npm, for buf'

@@ -1,6 +1,13 @@
 import os
 
+import pytest
 from hypothesis import settings
+
+from hub import engine
+
+# Before anything of the engine is loaded: what is tested is what is read.
+if (_problem := engine.problem()) is not None:
+    raise pytest.UsageError(_problem)
 
 # Servers that run under another account are forked, and gRPC's fork handlers crash the child where other threads are inside gRPC. What is
 # started here is exec'd at once and needs none of them.
@@ -18,3 +25,7 @@ pytest_plugins = [
     "tests.fixtures.badinput",
     "tests.fixtures.ledger",
 ]
+
+
+def pytest_report_header() -> str:
+    return f"engine: {engine.form()}"
