@@ -10,8 +10,9 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
+from prometheus_client import REGISTRY, CollectorRegistry, Info, start_http_server
 
+from hub import engine
 from hub.application import enterprises, participants, policies, redemptions, settlement, vouchers
 from hub.application.clearing import ClearStreams
 from hub.application.dispatch import Dispatcher
@@ -113,6 +114,7 @@ class Hub:
         arm_failpoints(settings)
         self.registry = registry
         self.metrics = RpcMetrics(registry)
+        Info("deltahub_engine", "Whether the clearing engine runs compiled or interpreted", registry=registry).info({"form": engine.form()})
         self.committer = GroupCommitter(settings.database_url, self.clock)
         self.committer.on_batch = self._count_batch
         self.unit_of_work = UnitOfWork(settings.database_url, self.clock)
@@ -203,7 +205,7 @@ async def serve(settings: Settings, roles: tuple[str, ...], ready: Callable[[], 
         for role in ROLES:
             if role in roles:
                 await STARTERS[role](hub, stack)
-                log.info("role_started", role=role)
+                log.info("role_started", role=role, engine=engine.form())
         settle_memory()
         ready()
         await stack.enter_async_context(background(asyncio.to_thread(prepare, roles)))

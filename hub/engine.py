@@ -1,8 +1,8 @@
 """The clearing engine's compiled form: where it lies, whether it is of these sources, and its use in their place.
 
-`tools/compile_engine.py` compiles the engine's modules (`[tool.deltahub.engine]` in pyproject.toml) with mypyc into the folder `_compiled` beside this
-file, with the digests of what they were compiled from. Where the folder is, those modules come from it; where it is not, from the same sources,
-interpreted. Sources that were changed afterwards are refused: what runs is never something else than what is read.
+`tools/compile_engine.py` compiles the engine's modules (`[tool.deltahub.engine]` in pyproject.toml) with mypyc into the folder
+`_compiled` beside this file, with the digests of what they were compiled from. Where the folder is, those modules come from it; where it
+is not, from the same sources, interpreted. Sources changed afterwards are refused: what runs is never something else than what is read.
 
 `DELTAHUB_ENGINE=interpreted` leaves the folder alone; `DELTAHUB_ENGINE=compiled` refuses to run without it.
 Nothing is loaded here that a start would not load anyway: this runs first in every process.
@@ -43,7 +43,7 @@ class CompiledFinder:
         self._checked = False
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Return where the module is, or None where it is not one of the compiled. Raises EngineError where its sources have changed since."""
+        """Return where a module is, or None where it is not one of the compiled. Raises EngineError where sources have changed since."""
         del path, target
         file = self._files.get(name)
         if file is None:
@@ -57,7 +57,7 @@ class CompiledFinder:
 def compiled_files(folder: Path) -> Mapping[str, str]:
     """Return the compiled modules of a folder: file by full name. Empty where there is no folder, or only one of another interpreter."""
     return {
-        ".".join([*Path(where).relative_to(folder).parts, file.removesuffix(SUFFIX)]): os.path.join(where, file)
+        ".".join([*Path(where).relative_to(folder).parts, file.removesuffix(SUFFIX)]): f"{where}/{file}"
         for where, _, files in os.walk(folder)
         for file in files
         if file.endswith(SUFFIX)

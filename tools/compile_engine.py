@@ -27,8 +27,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "proto" / "gen")]
-# The hub is looked at here, not run: stale modules are what this is to replace.
-os.environ["DELTAHUB_ENGINE"] = "interpreted"
+if __name__ == "__main__":
+    # The hub is looked at here, not run: what is missing or stale is what this is to make.
+    os.environ["DELTAHUB_ENGINE"] = "interpreted"
 
 from hub import engine  # noqa: E402  # not before the lines above
 
@@ -85,7 +86,7 @@ def build() -> int:
     print(f"engine: compiling {len(modules)} modules, which takes about a minute …", flush=True)
     new = WORK / "new"
     shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
+    new.mkdir(parents=True)
     compile_into(new, modules)
     (new / engine.DIGESTS).write_text(digests)
     subprocess.run([sys.executable, "-c", _LOAD_ALL, str(new)], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path[:2])})
@@ -151,7 +152,8 @@ def compile_into(folder: Path, modules: Sequence[str]) -> None:
     """Have mypyc write C and the compiler make one library of all modules, and for each a small one that Python finds it by."""
     import setuptools  # noqa: F401  # mypyc takes its compiler from there
     from mypyc.build import mypycify
-    from setuptools._distutils import ccompiler, sysconfig as build_settings
+    from setuptools._distutils import ccompiler
+    from setuptools._distutils import sysconfig as build_settings
 
     c_files = WORK / "c"
     shutil.rmtree(c_files, ignore_errors=True)
@@ -166,21 +168,18 @@ def compile_into(folder: Path, modules: Sequence[str]) -> None:
         raise
     compiler: Any = ccompiler.new_compiler()
     build_settings.customize_compiler(compiler)
-    headers = [sysconfig.get_path("include")]
 
-    def objects(extension: Any) -> list[Any]:
-        return [
-            pool.submit(compiler.compile, [source], str(WORK / "o"), None, [*extension.include_dirs, *headers], False, None, extension.extra_compile_args)
-            for source in extension.sources
-        ]
+    def made(extension: Any, source: str) -> list[str]:
+        places = [*extension.include_dirs, sysconfig.get_path("include")]
+        # mypyc would have a warning that a newer compiler invents end the build.
+        return compiler.compile([source], str(WORK / "o"), None, places, False, None, [*extension.extra_compile_args, "-Wno-error"])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        compiled = [(extension, objects(extension)) for extension in extensions]
-        for extension, parts in compiled:
-            made = [name for part in parts for name in part.result()]
-            target = folder.joinpath(*extension.name.split(".")).with_suffix(engine.SUFFIX)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            compiler.link_shared_object(made, str(target))
+        compiled = [(extension, [pool.submit(made, extension, source) for source in extension.sources]) for extension in extensions]
+    for extension, parts in compiled:
+        target = folder.joinpath(*extension.name.split(".")).with_suffix(engine.SUFFIX)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        compiler.link_shared_object([name for part in parts for name in part.result()], str(target))
 
 
 def exchange(new: Path) -> None:
