@@ -15,8 +15,9 @@ from hub.application.methods import Decode, Ledger, ledger_method
 from hub.application.preparing import parse, prepare
 from hub.application.sessions import Session
 from hub.codec.fields import Fields
-from hub.codec.frames import outcome_field, varint
+from hub.codec.frames import outcome_field
 from hub.codec.outcome import Outcome, refused
+from hub.codec.splice import varint
 from hub.domain.caller import Caller
 from hub.domain.refusals import Refusal, RefusalCode, invalid
 from yrd.clearing.v1 import clearing_pb2 as pb

@@ -9,6 +9,7 @@ from hub.codec import encode
 from hub.codec.fields import Fields
 from hub.codec.outcome import Outcome, answer, refused
 from hub.codec.requests import read_authorization
+from hub.codec.splice import field
 from hub.domain.authorize import Authorize, order_mismatch, quote
 from hub.domain.caller import Caller
 from hub.domain.clock import local_date
@@ -48,5 +49,5 @@ class Quoting:
         if mismatch is not None:
             return refused(mismatch)
         breakdown, found, steps = quote(snapshot, command, batch.now)
-        told = encode.breakdown(breakdown, encode.reasons(steps))
-        return answer(pb.QuoteResponse(breakdown=told, refusals=[code.value for code in found]))
+        told = field(pb.QuoteResponse.BREAKDOWN_FIELD_NUMBER, encode.breakdown(breakdown, encode.reasons(steps)))
+        return answer(pb.QuoteResponse(refusals=[code.value for code in found]), told)

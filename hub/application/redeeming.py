@@ -6,27 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from google.protobuf.message import Message
-
 from hub.application.batch import Keys, WorkingSet
-from hub.codec import encode, events
-from hub.codec.outcome import Outcome, answer, refused
-from hub.codec.splice import field
+from hub.codec import answers, encode, events
+from hub.codec.outcome import Outcome, refused
 from hub.domain.authorize import Authorize, decide_authorize
 from hub.domain.caller import Caller
 from hub.domain.capture import Capture, decide_capture, lapse
 from hub.domain.clock import local_date
-from hub.domain.decision import Breakdown, Decision
+from hub.domain.decision import Decision
 from hub.domain.model import Snapshot
 from hub.domain.refusals import Refusal, RefusalCode
 from hub.domain.review import Approve, Refund, Reject, Void, decide_approve, decide_refund, decide_reject, decide_void
-from yrd.clearing.v1 import clearing_pb2 as pb
-from yrd.common.v1 import refusal_pb2
 
 _Decide = Callable[[Snapshot, Caller, datetime], Decision]
-_Steps = list[refusal_pb2.Reason]
-_Respond = Callable[[Decision, _Steps], Message]
-"""Makes the answer but for its first field, which is the redemption in every one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +36,7 @@ class AuthorizeCommand:
         wallet, order = self.command.wallet, self.command.order
         policy = batch.policy_of(wallet.issuer, local_date(batch.now))
         decision = decide_authorize(batch.snapshot(wallet, order, policy), self.command, caller, batch.now)
-
-        def respond(made: Decision, steps: _Steps) -> Message:
-            return pb.AuthorizeResponse(breakdown=encode.breakdown(made.breakdown or Breakdown(), steps))
-
-        return conclude(batch, decision, respond)
+        return conclude(batch, decision, answers.authorized)
 
 
 def touch_authorize(keys: Keys, command: Authorize) -> None:
@@ -67,7 +55,7 @@ class RedemptionCommand:
 
     redemption_id: str
     decide: _Decide
-    respond: _Respond
+    respond: answers.Respond
     invoice_no: str = ""
     clears: bool = False
 
@@ -86,16 +74,17 @@ class RedemptionCommand:
         return conclude(batch, self.decide(snapshot, caller, batch.now), self.respond)
 
 
-def conclude(batch: WorkingSet, decision: Decision, respond: _Respond) -> Outcome:
+def conclude(batch: WorkingSet, decision: Decision, respond: answers.Respond) -> Outcome:
     """Apply a decision, queue its events and return the answer. A refusal may carry changes (rules.md C2, C4, C6)."""
     if decision.redemption is None:
         assert decision.refusal is not None
         return refused(decision.refusal)
     batch.apply(decision)
-    message, steps = encode.redemption(batch.redemptions[decision.redemption.redemption_id]), encode.reasons(decision.reasons)
-    first = field(1, message.SerializeToString(deterministic=True))
-    batch.events.extend(events.redemption_changed(message, decision.cause, steps, batch.now, first))
-    return refused(decision.refusal) if decision.refusal is not None else answer(respond(decision, steps), first)
+    first, reasons = encode.redemption_field(decision.redemption), encode.reasons(decision.reasons)
+    batch.events.extend(events.redemption_changed(decision.redemption, first, decision.cause, reasons, batch.now))
+    if decision.refusal is not None:
+        return refused(decision.refusal)
+    return Outcome(0, respond(first, decision, reasons))
 
 
 def capture_command(command: Capture) -> RedemptionCommand:
@@ -103,11 +92,7 @@ def capture_command(command: Capture) -> RedemptionCommand:
     return RedemptionCommand(
         command.redemption_id,
         lambda snapshot, caller, now: decide_capture(snapshot, command, caller, now),
-        lambda made, steps: pb.CaptureResponse(
-            released_fen=made.released,
-            forfeited_fen=made.forfeited,
-            reasons=steps,
-        ),
+        answers.captured,
         invoice_no=command.invoice_no,
         clears=True,
     )
@@ -118,11 +103,7 @@ def approve_command(command: Approve) -> RedemptionCommand:
     return RedemptionCommand(
         command.redemption_id,
         lambda snapshot, caller, now: decide_approve(snapshot, command, caller, now),
-        lambda made, steps: pb.ApproveResponse(
-            released_fen=made.released,
-            forfeited_fen=made.forfeited,
-            reasons=steps,
-        ),
+        answers.approved,
         clears=True,
     )
 
@@ -132,7 +113,7 @@ def reject_command(command: Reject) -> RedemptionCommand:
     return RedemptionCommand(
         command.redemption_id,
         lambda snapshot, caller, now: decide_reject(snapshot, command, caller, now),
-        lambda made, steps: pb.RejectResponse(released_fen=made.released, reasons=steps),
+        answers.rejected,
     )
 
 
@@ -141,7 +122,7 @@ def void_command(command: Void) -> RedemptionCommand:
     return RedemptionCommand(
         command.redemption_id,
         lambda snapshot, caller, now: decide_void(snapshot, command, caller, now),
-        lambda made, steps: pb.VoidResponse(released_fen=made.released, reasons=steps),
+        answers.voided,
     )
 
 
@@ -150,7 +131,7 @@ def refund_command(command: Refund) -> RedemptionCommand:
     return RedemptionCommand(
         command.redemption_id,
         lambda snapshot, caller, now: decide_refund(snapshot, command, caller, now),
-        lambda made, steps: pb.RefundResponse(returned_fen=made.returned, reasons=steps),
+        answers.refunded,
         clears=True,
     )
 
@@ -160,5 +141,5 @@ def lapse_command(redemption_id: str) -> RedemptionCommand:
     return RedemptionCommand(
         redemption_id,
         lambda snapshot, _caller, now: lapse(snapshot, now),
-        lambda made, steps: pb.VoidResponse(released_fen=made.released, reasons=steps),
+        answers.voided,
     )

@@ -40,6 +40,7 @@ async def settle_payee(tx: Transaction, window_id: str, payee: str) -> int:
     reason = Reason(rule="T3", zh="结算期内应付已结清", en="everything owed to the payee in the window is paid")
     steps = encode.reasons([reason])
     for item, window in await reading.redemptions(tx.session, "r.redemption_id = ANY(CAST(:ids AS uuid[]))", {"ids": ids}, len(ids)):
-        for event in events.redemption_changed(encode.redemption(item, window), "Settle", steps, tx.now):
+        told = encode.redemption_field(item, window)
+        for event in events.redemption_changed(item, told, "Settle", steps, tx.now):
             tx.emit(event)
     return len(ids)

@@ -10,15 +10,14 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from hub.cli.filling_parties import NOTE_FEN, NOTES, SME_NO, Firm, Lab
-from hub.codec import encode, events
+from hub.codec import answers, encode, events
 from hub.domain.authorize import Authorize, decide_authorize
 from hub.domain.caller import Caller, Role
 from hub.domain.capture import Capture, decide_capture
 from hub.domain.clock import local_date
-from hub.domain.decision import Breakdown, Decision
+from hub.domain.decision import Decision
 from hub.domain.model import Enterprise, Line, Note, OrderKey, Provider, Redemption, Snapshot, Wallet, WalletKey
 from hub.domain.policy import Category, EnterpriseKind, EvidenceKind, Policy
-from yrd.clearing.v1 import clearing_pb2 as pb
 
 _FEE_FEN = 90_000
 
@@ -56,12 +55,10 @@ def bodies(policy: Policy, firm: Firm, lab: Lab, order_no: str, now: datetime) -
         caller,
         now,
     )
-    first = encode.redemption(redemption)
-    event = events.redemption_changed(first, granted.cause, encode.reasons(granted.reasons), now)[0]
-    steps = encode.reasons(granted.reasons)
-    answer = pb.AuthorizeResponse(redemption=first, breakdown=encode.breakdown(granted.breakdown or Breakdown(), steps))
-    closing = pb.CaptureResponse(redemption=encode.redemption(_made(captured)), reasons=encode.reasons(captured.reasons))
-    return Bodies(answer.SerializeToString(), closing.SerializeToString(), event.type, event.payload)
+    first, steps = encode.redemption_field(redemption), encode.reasons(granted.reasons)
+    event = events.redemption_changed(redemption, first, granted.cause, steps, now)[0]
+    closing = answers.captured(encode.redemption_field(_made(captured)), captured, encode.reasons(captured.reasons))
+    return Bodies(answers.authorized(first, granted, steps), closing, event.type, event.payload)
 
 
 def _made(decision: Decision) -> Redemption:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from google.protobuf.message import Message
 
 from hub.codec import encode
 from hub.codec.outcome import Outcome, refusal_of
-from hub.codec.splice import field
+from hub.codec.splice import fields, written
 from hub.domain.divisions import province_of
-from hub.domain.model import Note
-from yrd.clearing.v1 import clearing_pb2
-from yrd.common.v1 import refusal_pb2
+from hub.domain.model import Note, Redemption
 from yrd.events.v1 import events_pb2
 from yrd.settlement.v1 import settlement_pb2
 from yrd.voucher.v1 import voucher_pb2
 
 POOL = "pool"
+
+_Changed = events_pb2.RedemptionChanged
+_CHANGED: Final[str] = _Changed.DESCRIPTOR.full_name
+_REASONS: Final[int] = _Changed.REASONS_FIELD_NUMBER
 
 
 class Event(NamedTuple):
@@ -35,19 +38,32 @@ def out(division: str) -> str:
     return f"{province_of(division)}.out"
 
 
-def event(topic: str, key: str, message: Message, first: bytes = b"") -> Event:
-    """Return a row for one message on one topic. `first` are its lowest fields, serialised already (`splice.field`)."""
-    return Event(topic, key, message.DESCRIPTOR.full_name, first + message.SerializeToString(deterministic=True))
+def event(topic: str, key: str, message: Message) -> Event:
+    """Return a row for one message on one topic."""
+    return Event(topic, key, message.DESCRIPTOR.full_name, written(message))
 
 
-def redemption_changed(
-    message: clearing_pb2.Redemption, cause: str, steps: list[refusal_pb2.Reason], now: datetime, first: bytes = b""
-) -> list[Event]:
-    """Tell the issuer's and the acquirer's province of a redemption. `first` is it as field 1, where it is serialised already."""
-    body = events_pb2.RedemptionChanged(cause=cause, reasons=steps, occurred_at=encode.timestamp(now))
-    told = event(out(message.issuer), message.enterprise, body, first or field(1, message.SerializeToString(deterministic=True)))
-    other = out(message.acquirer)
-    return [told] if other == told.topic else sorted([told, Event(other, *told[1:])])
+def redemption_changed(item: Redemption, told: bytes, cause: str, steps: list[bytes], now: datetime) -> list[Event]:
+    """Tell the issuer's and the acquirer's province of a redemption. `told` is it as field 1, serialised, `steps` are the reasons."""
+    issuer, enterprise = item.wallet
+    payload = told + _cause(cause) + fields(_REASONS, steps) + _occurred_at(now)
+    topic, other = out(issuer), out(item.acquirer)
+    if topic == other:
+        return [Event(topic, enterprise, _CHANGED, payload)]
+    if topic > other:
+        topic, other = other, topic
+    return [Event(topic, enterprise, _CHANGED, payload), Event(other, enterprise, _CHANGED, payload)]
+
+
+@lru_cache(maxsize=64)
+def _cause(cause: str) -> bytes:
+    return written(_Changed(cause=cause))
+
+
+@lru_cache(maxsize=8)
+def _occurred_at(now: datetime) -> bytes:
+    """All events of a batch are of one instant."""
+    return written(_Changed(occurred_at=encode.timestamp(now)))
 
 
 def vouchers_issued(notes: list[Note], now: datetime) -> Event:

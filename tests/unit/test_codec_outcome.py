@@ -10,7 +10,7 @@ from grpc import StatusCode
 
 from hub.codec import encode, events
 from hub.codec.outcome import STATUS_BYTES_MAX, answer, refusal_of, refused
-from hub.domain.model import Redemption, State
+from hub.domain.model import Redemption, State, WalletKey
 from hub.domain.reasons import Reason
 from hub.domain.refusals import Refusal, RefusalCode, Violation
 from tests.unit.builders import ENTERPRISE, PROVIDER, TODAY, approved, at, desk, line, note
@@ -111,7 +111,8 @@ def test_t4_days_from_delivery_to_payment_once_settled() -> None:
 
 
 def test_a_reason_keeps_its_numbers() -> None:
-    message = encode.reason(Reason("A2", "甲", "a", code="QUOTA_EXCEEDED", policy_version="v", clause="c", facts=(("limit_fen", 5),)))
+    step = Reason("A2", "甲", "a", code="QUOTA_EXCEEDED", policy_version="v", clause="c", facts=(("limit_fen", 5),))
+    message = refusal_pb2.Reason.FromString(encode.reason(step))
     assert (message.rule, message.code, message.policy_version, message.clause, message.zh, message.en) == (
         "A2",
         "QUOTA_EXCEEDED",
@@ -132,15 +133,16 @@ def test_a_reason_keeps_its_numbers() -> None:
     ],
 )
 def test_c7_both_sides_are_told_each_once(issuer: str, acquirer: str, topics: list[str]) -> None:
-    message = encode.redemption(_redemption())
-    message.issuer, message.acquirer = issuer, acquirer
-    made = events.redemption_changed(message, "Refund", [refusal_pb2.Reason(rule="C7")], NOW)
+    redemption = _redemption()
+    redemption.wallet, redemption.acquirer = WalletKey(issuer, ENTERPRISE), acquirer
+    steps = encode.reasons([Reason("C7", "甲", "a")])
+    made = events.redemption_changed(redemption, encode.redemption_field(redemption), "Refund", steps, NOW)
     assert [item.topic for item in made] == topics
     assert {item.key for item in made} == {ENTERPRISE}
     assert {item.type for item in made} == {"yrd.events.v1.RedemptionChanged"}
     (payload,) = {item.payload for item in made}
     body = events_pb2.RedemptionChanged.FromString(payload)
-    assert (body.cause, body.reasons[0].rule, body.redemption) == ("Refund", "C7", message)
+    assert (body.cause, body.reasons[0].rule, body.redemption) == ("Refund", "C7", encode.redemption(redemption))
 
 
 def test_vouchers_events_go_to_the_issuers_province() -> None:
