@@ -28,7 +28,7 @@ from hub.domain.model import (
     in_order,
 )
 from hub.domain.policy import Policy, policy_in_force
-from hub.domain.posting import Transfer, bucket
+from hub.domain.posting import Account, Transfer, move
 
 
 class RequestKey(NamedTuple):
@@ -132,17 +132,19 @@ class WorkingSet:
 
     def policy_of(self, issuer: str, day: date) -> Policy | None:
         """Return the issuer's policy in force on a day."""
-        return policy_in_force((policy for policy in self.policies.values() if policy.issuer == issuer), day)
+        return policy_in_force([policy for policy in self.policies.values() if policy.issuer == issuer], day)
 
     def snapshot(self, wallet: WalletKey, order: OrderKey, policy: Policy | None) -> Snapshot:
         """Return what an authorization may read."""
+        issuer, enterprise = wallet
+        pair = issuer, order.provider
         return Snapshot(
-            enterprise=self.enterprises.get(wallet.enterprise),
+            enterprise=self.enterprises.get(enterprise),
             provider=self.providers.get(order.provider),
             policy=policy,
-            recognitions=self.recognitions.get((wallet.issuer, order.provider), ()),
-            class_rules=self.class_rules.get(wallet.issuer, ()),
-            agreements=self.agreements.get((wallet.issuer, order.provider), ()),
+            recognitions=self.recognitions.get(pair, ()),
+            class_rules=self.class_rules.get(issuer, ()),
+            agreements=self.agreements.get(pair, ()),
             wallet=self.wallets.get(wallet),
             order=self.orders.get(order),
         )
@@ -213,14 +215,10 @@ class WorkingSet:
     def _apply_transfer(self, transfer: Transfer) -> None:
         wallet = self.wallets[transfer.wallet]
         self._change(transfer.wallet)
-        debit, credit = bucket(transfer.debit), bucket(transfer.credit)
         for note_id, amount in transfer.notes:
             note = self.dirty_notes.get(note_id) or wallet.note(note_id)
             self.dirty_notes[note_id] = note
-            if debit is not None:
-                setattr(note, debit, getattr(note, debit) - amount)
-            if credit is not None:
-                setattr(note, credit, getattr(note, credit) + amount)
+            move(note, transfer.debit, transfer.credit, amount)
         if transfer.quota:
             year = transfer.quota_year
             wallet.quota_used[year] = wallet.quota_used.get(year, 0) + transfer.quota
@@ -245,12 +243,16 @@ class WorkingSet:
     def _put_redemption(self, decision: Decision) -> None:
         redemption = decision.redemption
         assert redemption is not None
-        if any(transfer.windowed and transfer.debit == "reserved" for transfer in decision.transfers):
-            redemption.window_no = self.windows.get(redemption.wallet.issuer, 1)
-        if redemption.redemption_id not in self.redemptions:
-            self.new_redemptions[redemption.redemption_id] = None
-        self.redemptions[redemption.redemption_id] = redemption
-        self.dirty_redemptions[redemption.redemption_id] = None
+        for transfer in decision.transfers:
+            if transfer.windowed and transfer.debit is Account.RESERVED:
+                redemption.window_no = self.windows.get(redemption.wallet.issuer, 1)
+        redemption_id = redemption.redemption_id
+        if redemption_id not in self.redemptions:
+            self.new_redemptions[redemption_id] = None
+        self.redemptions[redemption_id] = redemption
+        self.dirty_redemptions[redemption_id] = None
+        if decision.invoice is None and not decision.frees_invoice:
+            return
         invoice = (redemption.order.provider, redemption.invoice_no)
         if decision.invoice is not None:
             self.invoices[invoice] = (*self.invoices.get(invoice, ()), decision.invoice)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Final
 
 from hub.domain.caller import Caller
 from hub.domain.checks import checks, refusal_of
@@ -28,15 +29,21 @@ from hub.domain.reasons import Reason
 from hub.domain.refusals import Refusal, RefusalCode, invalid, not_permitted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, init=False)
 class Authorize:
     """Reserve vouchers of `wallet.issuer` for an order. `redemption_id` is the id the redemption will have."""
 
-    wallet: WalletKey
-    order: OrderKey
-    lines: tuple[Line, ...]
-    redemption_id: str
-    all_or_nothing: bool = False
+    wallet: Final[WalletKey]
+    order: Final[OrderKey]
+    lines: Final[tuple[Line, ...]]
+    redemption_id: Final[str]
+    all_or_nothing: Final[bool]
+
+    def __init__(
+        self, wallet: WalletKey, order: OrderKey, lines: tuple[Line, ...], redemption_id: str, all_or_nothing: bool = False
+    ) -> None:
+        self.wallet, self.order, self.lines = wallet, order, lines
+        self.redemption_id, self.all_or_nothing = redemption_id, all_or_nothing
 
 
 def decide_authorize(snapshot: Snapshot, command: Authorize, caller: Caller, now: datetime) -> Decision:
@@ -58,7 +65,7 @@ def decide_authorize(snapshot: Snapshot, command: Authorize, caller: Caller, now
     code = limited.refused(command.all_or_nothing)
     if code is not None:
         return refuse(Refusal(code, reasons=tuple(limited.reasons)))
-    return _approve(snapshot, command, limited, now)
+    return _approve(snapshot, command, limited, now, today)
 
 
 def quote(snapshot: Snapshot, command: Authorize, now: datetime) -> tuple[Breakdown, list[RefusalCode], list[Reason]]:
@@ -101,17 +108,16 @@ def _breakdown(snapshot: Snapshot, command: Authorize, limited: Limited, taken: 
     return Breakdown(
         entitlement=limited.entitlement.entitled,
         subsidy=limited.amount,
-        clamps=tuple(code.value for code in limited.clamps),
+        clamps=tuple([code.value for code in limited.clamps]),
         vouchers_used=len(taken.draws),
         # Under 通用 the enterprise pays the whole fee first (rules.md A5).
         enterprise_pays=spent if policy.mode is Mode.POST_SUBSIDY else spent - others - limited.amount,
     )
 
 
-def _approve(snapshot: Snapshot, command: Authorize, limited: Limited, now: datetime) -> Decision:
+def _approve(snapshot: Snapshot, command: Authorize, limited: Limited, now: datetime, today: date) -> Decision:
     policy, provider = snapshot.policy, snapshot.provider
     assert policy is not None and provider is not None
-    today = local_date(now)
     taken = take(limited.notes, limited.amount, today.year, policy.quota_basis)
     redemption = Redemption(
         redemption_id=command.redemption_id,
@@ -130,16 +136,16 @@ def _approve(snapshot: Snapshot, command: Authorize, limited: Limited, now: date
         expires_on=today + timedelta(days=policy.authorization_ttl_days),
         draws=taken.draws,
     )
-    order = snapshot.order or OrderState(command.order, command.wallet.enterprise, command.lines)
     issuer = command.wallet.issuer
-    committed = {**order.committed, issuer: order.committed.get(issuer, 0) + limited.amount}
+    committed = dict(snapshot.order.committed) if snapshot.order else {}
+    committed[issuer] = committed.get(issuer, 0) + limited.amount
     transfer = Transfer(
         cause=Cause.AUTHORIZE,
         debit=Account.OUTSTANDING,
         credit=Account.RESERVED,
         amount=limited.amount,
         wallet=command.wallet,
-        notes=tuple((draw.note_id, draw.amount) for draw in taken.draws),
+        notes=tuple([(draw.note_id, draw.amount) for draw in taken.draws]),
         redemption_id=command.redemption_id,
         order=command.order,
         committed=limited.amount,

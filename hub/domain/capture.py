@@ -4,28 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Final
 
 from hub.domain.caller import Caller
 from hub.domain.clock import local_date
 from hub.domain.decision import Decision, refuse
 from hub.domain.entitlement import entitlement, expenditure
-from hub.domain.model import Line, Redemption, Snapshot, State
+from hub.domain.model import Line, OrderState, Redemption, Snapshot, State
 from hub.domain.policy import EvidenceKind, ExpiryBasis
 from hub.domain.posting import Cause
 from hub.domain.reasons import INTEGRITY_CLAUSE, SCOPE_CLAUSE, TRIAL_CLAUSE, Reason
 from hub.domain.refusals import Refusal, RefusalCode, invalid, invalid_state, not_permitted
-from hub.domain.release import clear, invoice_use, parts, release
+from hub.domain.release import changing, clear, invoice_use, parts, release
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, init=False)
 class Capture:
     """Final lines (empty: as authorized), invoice, delivery date and evidence of a redemption."""
 
-    redemption_id: str
-    invoice_no: str
-    delivered_on: date
-    evidence: tuple[EvidenceKind, ...]
-    lines: tuple[Line, ...] = ()
+    redemption_id: Final[str]
+    invoice_no: Final[str]
+    delivered_on: Final[date]
+    evidence: Final[tuple[EvidenceKind, ...]]
+    lines: Final[tuple[Line, ...]]
+
+    def __init__(
+        self, redemption_id: str, invoice_no: str, delivered_on: date, evidence: tuple[EvidenceKind, ...], lines: tuple[Line, ...] = ()
+    ) -> None:
+        self.redemption_id, self.invoice_no, self.delivered_on = redemption_id, invoice_no, delivered_on
+        self.evidence, self.lines = evidence, lines
 
 
 def decide_capture(snapshot: Snapshot, command: Capture, caller: Caller, now: datetime) -> Decision:
@@ -155,21 +162,19 @@ def _captured(snapshot: Snapshot, command: Capture, today: date, *, held: bool) 
     if amount == 0:
         release(snapshot, decision, redemption.subsidy, State.VOIDED, Cause.RELEASE, today)
         return decision
-    decision.redemption = replace(
-        redemption,
-        lines=lines,
-        line_refunds=(0,) * len(lines),
-        invoice_no=command.invoice_no,
-        delivered_on=command.delivered_on,
-    )
-    decision.order = replace(order, lines=lines)
+    captured = changing(decision, redemption)
+    captured.lines = lines
+    captured.line_refunds = (0,) * len(lines)
+    captured.invoice_no = command.invoice_no
+    captured.delivered_on = command.delivered_on
+    decision.order = OrderState(order.key, order.enterprise, lines, order.committed)
     decision.invoice = invoice_use(redemption, command.invoice_no)
     if amount < redemption.subsidy:
         release(snapshot, decision, redemption.subsidy - amount, State.AUTHORIZED, Cause.RELEASE, today)
     if held:
-        decision.redemption = replace(decision.redemption, state=State.HELD)
+        captured.state = State.HELD
     elif policy.auto_clear_up_to_fen is not None and amount > policy.auto_clear_up_to_fen:
-        decision.redemption = replace(decision.redemption, state=State.PENDING_REVIEW)
+        captured.state = State.PENDING_REVIEW
     else:
         clear(snapshot, decision, today)
     return decision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Protocol
 
 # China has kept UTC+8 without daylight saving since 1991-09-15; every date here is later.
@@ -42,8 +43,10 @@ class SimulatedClock:
         self._now = instant.astimezone(UTC)
 
 
+@lru_cache(maxsize=16)
 def local_date(instant: datetime) -> date:
     """Return the Asia/Shanghai calendar date of an instant (rules.md M3)."""
+    # Remembered: all commands of a batch are decided at one instant, and each asks several times.
     return instant.astimezone(SHANGHAI).date()
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
 
 from hub.domain.decision import NoteCount
 from hub.domain.model import Draw, Note, Wallet
 from hub.domain.policy import QuotaBasis
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Drawable:
     """What may be drawn now: the live notes in order, how much, and whether the quota stopped the count (basis FACE)."""
 
-    notes: list[Note]
-    available: int
-    within_quota: int
+    notes: Final[list[Note]]
+    available: Final[int]
+    within_quota: Final[int]
+
+    def __init__(self, notes: list[Note], available: int, within_quota: int) -> None:
+        self.notes, self.available, self.within_quota = notes, available, within_quota
 
 
 def drawable(wallet: Wallet, today: date, basis: QuotaBasis, quota_left: int) -> Drawable:
@@ -42,19 +45,23 @@ def drawable(wallet: Wallet, today: date, basis: QuotaBasis, quota_left: int) ->
     return Drawable(usable, available, quota_left)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Taken:
     """The draws for an amount, and the faces they count under basis FACE."""
 
-    draws: tuple[Draw, ...]
-    counts: list[NoteCount] = field(default_factory=list)
-    face_counted: int = 0
+    draws: Final[tuple[Draw, ...]]
+    counts: Final[list[NoteCount]]
+    face_counted: Final[int]
+
+    def __init__(self, draws: tuple[Draw, ...], counts: list[NoteCount], face_counted: int) -> None:
+        self.draws, self.counts, self.face_counted = draws, counts, face_counted
 
 
-def take(notes: Iterable[Note], amount: int, year: int, basis: QuotaBasis) -> Taken:
+def take(notes: list[Note], amount: int, year: int, basis: QuotaBasis) -> Taken:
     """Draw `amount` from notes in order; the last may be drawn partly. Raises AssertionError if they hold less."""
     draws: list[Draw] = []
-    taken = Taken(())
+    counts: list[NoteCount] = []
+    face_counted = 0
     for note in notes:
         if amount == 0:
             break
@@ -62,11 +69,10 @@ def take(notes: Iterable[Note], amount: int, year: int, basis: QuotaBasis) -> Ta
         amount -= part
         draws.append(Draw(note.note_id, note.voucher_no, part))
         if basis is QuotaBasis.FACE and not note.counted_year:
-            taken.counts.append(NoteCount(note.note_id, year))
-            taken.face_counted += note.face
+            counts.append(NoteCount(note.note_id, year))
+            face_counted += note.face
     assert amount == 0, "the limits of A2 let more through than the notes hold"
-    taken.draws = tuple(draws)
-    return taken
+    return Taken(tuple(draws), counts, face_counted)
 
 
 @dataclass(slots=True)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from hub.domain.model import Line
 from hub.domain.money import share
 from hub.domain.policy import Policy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, init=False)
 class Entitlement:
     """Sums over the eligible covered lines, fen. `entitled` is after both caps."""
 
-    shares: int
-    after_line_caps: int
-    after_order_cap: int
+    shares: Final[int]
+    after_line_caps: Final[int]
+    after_order_cap: Final[int]
+
+    def __init__(self, shares: int, after_line_caps: int, after_order_cap: int) -> None:
+        self.shares, self.after_line_caps, self.after_order_cap = shares, after_line_caps, after_order_cap
 
     @property
     def entitled(self) -> int:

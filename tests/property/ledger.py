@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import count
 from typing import Any
 
@@ -46,7 +45,7 @@ class Ledger:
             command.touch(keys)
         ids = count(self.last_note_id + 1)
         ws = WorkingSet(now=rows.now, policies=rows.policies, next_note_id=lambda: next(ids))
-        ws.redemptions = {key: copy(rows.redemptions[key]) for key in keys.redemptions if key in rows.redemptions}
+        ws.redemptions = {key: replace(rows.redemptions[key]) for key in keys.redemptions if key in rows.redemptions}
         found = ws.redemptions.values()
         drawn = {draw.note_id for item in found for draw in item.draws}
         for key in keys.wallets | {item.wallet for item in found}:
@@ -77,7 +76,7 @@ class Ledger:
             named = (note.wallet.issuer, note.voucher_no) in keys.numbers
             return note.available > 0 or note.reserved > 0 or note.note_id in drawn or named
 
-        notes = [copy(note) for note in wallet.notes if wanted(note)]
+        notes = [replace(note) for note in wallet.notes if wanted(note)]
         return Wallet(wallet.key, wallet.last_expiry, notes, dict(wallet.quota_used), dict(wallet.issued))
 
     def keep(self, ws: WorkingSet) -> None:
@@ -88,7 +87,7 @@ class Ledger:
             wallet.last_expiry = ws.wallets[key].last_expiry
         for note in ws.new_notes:
             wallet = rows.wallets[note.wallet]
-            wallet.notes = sorted([*wallet.notes, copy(note)], key=lambda item: (item.expires_on, item.voucher_no))
+            wallet.notes = sorted([*wallet.notes, replace(note)], key=lambda item: (item.expires_on, item.voucher_no))
             rows.taken_numbers.add((note.wallet.issuer, note.voucher_no))
             self.last_note_id = max(self.last_note_id, note.note_id)
         for note in ws.dirty_notes.values():
@@ -102,7 +101,7 @@ class Ledger:
         for order in ws.dirty_orders | ws.new_orders:
             rows.orders[order] = _order_copy(ws.orders[order])
         for redemption_id in ws.dirty_redemptions:
-            rows.redemptions[redemption_id] = copy(ws.redemptions[redemption_id])
+            rows.redemptions[redemption_id] = replace(ws.redemptions[redemption_id])
         for invoice in {key[:2] for key in ws.freed_invoices} | {key[:2] for key in ws.new_invoice_uses}:
             rows.invoices[invoice] = ws.invoices[invoice]
         rows.journal.extend(ws.journal)
@@ -115,9 +114,9 @@ class Ledger:
         twin.enterprises, twin.providers, twin.recognitions = dict(rows.enterprises), dict(rows.providers), dict(rows.recognitions)
         twin.invoices, twin.journal, twin.events = dict(rows.invoices), list(rows.journal), list(rows.events)
         twin.orders = {key: _order_copy(order) for key, order in rows.orders.items()}
-        twin.redemptions = {key: copy(item) for key, item in rows.redemptions.items()}
+        twin.redemptions = {key: replace(item) for key, item in rows.redemptions.items()}
         for key, wallet in rows.wallets.items():
-            notes = [copy(note) for note in wallet.notes]
+            notes = [replace(note) for note in wallet.notes]
             twin.wallets[key] = Wallet(key, wallet.last_expiry, notes, dict(wallet.quota_used), dict(wallet.issued))
         return Ledger(twin, self.last_note_id)
 
@@ -128,7 +127,7 @@ class Ledger:
 
 
 def _fields(item: Any) -> tuple[object, ...]:
-    return tuple(getattr(item, name) for name in item.__slots__)
+    return tuple(getattr(item, each.name) for each in fields(item))
 
 
 def frozen(ledger: Ledger) -> dict[str, object]:
