@@ -30,6 +30,11 @@ def failpoint(name: str) -> None:
         fuse()
 
 
+def armed(name: str) -> bool:
+    """Say whether the process was told to do something at this place."""
+    return name in _armed
+
+
 def arm(actions: Mapping[str, str]) -> None:
     """Set what happens where: `kill` (SIGKILL) or `error` (FailpointError), at the first hit, or with `kill:3` at the third, and only then.
 

@@ -88,7 +88,7 @@ class _Loader:
         self._values: dict[str, Value] = {
             "issuers": texts(key.issuer for key in self._named),
             "enterprises": texts(key.enterprise for key in self._named),
-            "versions": ints(self._cached[key][0] if key in self._cached else -1 for key in self._named),
+            "versions": ints([self._cached[key][0] if key in self._cached else -1 for key in self._named]),
             "redemptions": texts(sorted(keys.redemptions)),
             "strange": texts(self._strange),
             "owning": texts(sorted({owner.wallet.issuer for owner in known.values()})),

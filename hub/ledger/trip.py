@@ -2,24 +2,24 @@
 
 psycopg's cursors cost more than PostgreSQL does for a small batch: each makes a hundred objects that refer to one another in circles, and
 asks the event loop whether the socket is ready (docs/adr/0011-clearing-speed.md). What they are for, adapting values of any type, is not
-needed here: parameters are text, mostly array literals (`arrays`). Reading rows is left to psycopg.
+needed here: parameters are text or, as `bytes`, in PostgreSQL's binary form (`arrays`). Reading rows is left to psycopg.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
+from types import TracebackType
 from typing import Any
 
-from psycopg import AsyncConnection, OperationalError, adapt, pq
-from psycopg.abc import PQGen, Transformer
+from psycopg import pq
 from psycopg.errors import error_from_result
-from psycopg.generators import fetch_many
-from psycopg.pq.abc import PGconn, PGresult
-from psycopg.waiting import Ready, Wait
+
+from hub.ledger.link import LedgerConnection
+
+__all__ = ["LedgerConnection", "Rows", "Take", "Trip", "Value", "numbered", "round_trip"]
 
 PREPARED_MAX = 256
 
@@ -28,26 +28,12 @@ Take = Callable[[Rows], None]
 """Takes the rows of one answer in."""
 
 Value = str | bytes | int | datetime | date | None
+"""A parameter. `bytes` are a value in PostgreSQL's binary form, anything else travels as text."""
 
 _PARAMETER = re.compile(r"%s|%\((\w+)\)s")
 _FAILED = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED)
-
-
-class LedgerConnection(AsyncConnection[Any]):
-    """A connection that remembers what it prepared and how rows are read. Round trips on it go one after the other."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.statements: dict[str, bytes] = {}
-        self.numbered = 0
-        self._reader: Transformer | None = None
-
-    @property
-    def reader(self) -> Transformer:
-        """What turns results into rows."""
-        if self._reader is None:
-            self._reader = adapt.Transformer(self)
-        return self._reader
+_OFF, _IDLE = pq.PipelineStatus.OFF, pq.TransactionStatus.IDLE
+_TEXT, _BINARY = int(pq.Format.TEXT), int(pq.Format.BINARY)
 
 
 class Trip:
@@ -55,89 +41,102 @@ class Trip:
 
     def __init__(self, connection: LedgerConnection) -> None:
         self._connection = connection
-        self._asked: list[tuple[str, list[bytes | None], Take]] = []
-        self._sent: list[Take] = []
+        self._asked: list[tuple[str, list[bytes | None], list[int], Take | None]] = []
+        self._sent: list[Take | None] = []
         self._fresh: dict[str, bytes] = {}
+
+    async def __aenter__(self) -> Trip:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if error is None:
+            await self.end()
+        else:
+            await self.abandon()
 
     def ask(self, statement: str, params: Sequence[Value] | Mapping[str, Value] = (), take: Take | None = None) -> None:
         """Add a statement with `%s` or `%(name)s` parameters, each of which the statement casts to its type where that is not plain."""
         sql, names = numbered(statement)
-        values = [params[name] for name in names] if isinstance(params, Mapping) else params
-        self._asked.append((sql, [_wire(value) for value in values], take or _nothing))
+        given = [params[name] for name in names] if isinstance(params, Mapping) else params
+        values: list[bytes | None] = []
+        formats: list[int] = []
+        for value in given:
+            if isinstance(value, bytes):
+                values.append(value)
+                formats.append(_BINARY)
+            else:
+                values.append(_text(value))
+                formats.append(_TEXT)
+        self._asked.append((sql, values, formats, take))
 
     async def push(self) -> None:
         """Send what was asked so far; PostgreSQL begins with it."""
+        self._send()
+        await self._connection.flush()
+
+    def _send(self) -> None:
         pgconn = self._connection.pgconn
-        if pgconn.pipeline_status == pq.PipelineStatus.OFF:
-            if pgconn.transaction_status == pq.TransactionStatus.IDLE and not self._connection.autocommit:
-                self._asked.insert(0, ("BEGIN", [], _nothing))
+        if pgconn.pipeline_status == _OFF:
+            if pgconn.transaction_status == _IDLE and not self._connection.autocommit:
+                self._asked.insert(0, ("BEGIN", [], [], None))
             pgconn.enter_pipeline_mode()
-        for sql, values, take in self._asked:
-            pgconn.send_query_prepared(self._named(sql), values)
+        for sql, values, formats, take in self._asked:
+            pgconn.send_query_prepared(self._named(sql), values, formats)
             self._sent.append(take)
         self._asked.clear()
-        await self._connection.wait(_flushed(pgconn))
 
     def _named(self, sql: str) -> bytes:
         """Return the name of a prepared statement; one not met before is prepared on the way."""
         connection = self._connection
-        name = connection.statements.get(sql) or self._fresh.get(sql)
+        name: bytes | None = connection.statements.get(sql) or self._fresh.get(sql)
         if name is None:
             connection.numbered += 1
             name = self._fresh[sql] = f"l{connection.numbered}".encode()
             connection.pgconn.send_prepare(name, sql.encode())
-            self._sent.append(_nothing)
+            self._sent.append(None)
         return name
 
     async def end(self) -> None:
         """Send the rest and take all answers in. Raises psycopg errors: then nothing was taken in."""
         if not self._asked and not self._sent:
             return
-        await self.push()
-        for name in self._outdated():
-            self._connection.pgconn.send_query_params(b"DEALLOCATE " + name, None)
-            self._sent.append(_nothing)
+        self._send()
+        if self._fresh:
+            self._let_go()
+        # Sends all that is queued as well.
         self._connection.pgconn.pipeline_sync()
-        results = await self._results()
+        results = await self._connection.answers()
+        self._connection.pgconn.exit_pipeline_mode()
+        for result in results:
+            if result.status in _FAILED:
+                raise error_from_result(result, encoding="utf-8")
         reader = self._connection.reader
         for take, result in zip(self._sent, results, strict=True):
-            if take is not _nothing:
-                reader.set_pgresult(result)
-                take(reader.load_rows(0, result.ntuples, tuple))
+            if take is not None:
+                count = result.ntuples
+                if count:
+                    reader.set_pgresult(result)
+                take(reader.load_rows(0, count, tuple) if count else [])
         self._connection.statements.update(self._fresh)
 
     async def abandon(self) -> None:
         """Read what came back of statements sent, so that the connection can be used again."""
         if self._sent and not self._connection.closed:
             self._connection.pgconn.pipeline_sync()
-            await self._connection.wait(_answers(self._connection.pgconn, len(self._sent)))
+            await self._connection.answers()
             self._connection.pgconn.exit_pipeline_mode()
 
-    async def _results(self) -> list[PGresult]:
-        pgconn = self._connection.pgconn
-        results = await self._connection.wait(_answers(pgconn, len(self._sent)))
-        pgconn.exit_pipeline_mode()
-        for result in results:
-            if result.status in _FAILED:
-                raise error_from_result(result, encoding="utf-8")
-        return results
-
-    def _outdated(self) -> list[bytes]:
-        """Forget the oldest statements where there are too many, and return their names."""
+    def _let_go(self) -> None:
+        """Forget the oldest statements where there are too many."""
         kept = self._connection.statements
-        return [kept.pop(sql) for sql in list(kept)[: max(0, len(kept) + len(self._fresh) - PREPARED_MAX)]]
+        for sql in list(kept)[: max(0, len(kept) + len(self._fresh) - PREPARED_MAX)]:
+            self._connection.pgconn.send_query_params(b"DEALLOCATE " + kept.pop(sql), None)
+            self._sent.append(None)
 
 
-@asynccontextmanager
-async def round_trip(connection: LedgerConnection) -> AsyncIterator[Trip]:
+def round_trip(connection: LedgerConnection) -> Trip:
     """Queue statements inside; they travel together when the block ends, in a transaction that is begun where there is none."""
-    trip = Trip(connection)
-    try:
-        yield trip
-    except BaseException:
-        await trip.abandon()
-        raise
-    await trip.end()
+    return Trip(connection)
 
 
 @lru_cache(512)
@@ -159,33 +158,9 @@ def numbered(statement: str) -> tuple[str, tuple[str, ...]]:
     return _PARAMETER.sub(number, statement), tuple(names)
 
 
-def _wire(value: Value) -> bytes | None:
+def _text(value: str | int | date | None) -> bytes | None:
     if isinstance(value, str):
         return value.encode()
-    if value is None or isinstance(value, bytes):
-        return value
+    if value is None:
+        return None
     return (str(value) if isinstance(value, int) else value.isoformat()).encode()
-
-
-def _nothing(_rows: Rows) -> None:
-    return None
-
-
-def _flushed(pgconn: PGconn) -> PQGen[None]:
-    """Send all, reading what comes back meanwhile: with more queued than the socket takes, both sides would wait for ever."""
-    while pgconn.flush():
-        if (yield Wait.RW) & Ready.R:
-            pgconn.consume_input()
-
-
-def _answers(pgconn: PGconn, count: int) -> PQGen[list[PGresult]]:
-    """Return the result of each statement, and read up to the end of the pipeline."""
-    yield from _flushed(pgconn)
-    results: list[PGresult] = []
-    for _ in range(count):
-        found = yield from fetch_many(pgconn)
-        if not found:
-            raise OperationalError("the server ended the round trip early")
-        results.append(found[-1])
-    yield from fetch_many(pgconn)
-    return results
