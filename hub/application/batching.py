@@ -59,17 +59,19 @@ class Batching:
         """Return the outcome of a batch whose own request id was checked."""
         if not 1 <= len(request.items) <= ITEMS_MAX:
             return refused(invalid("items", f"must have 1 to {ITEMS_MAX} items"))
-        items = [prepare(method.item, item) for item in request.items]
-        for place, item in enumerate(items):
+        items: list[Submission | Refusal] = []
+        for place, each in enumerate(request.items):
+            item = prepare(method.item, each)
             if isinstance(item, Submission) and item.request_id == request_id:
                 return refused(invalid(f"items[{place}].request_id", "must be another than the batch's own"))
+            items.append(item)
         return await (self._atomic(method, request, caller, request_id, items) if request.atomic else self._each(caller, items))
 
     async def _each(self, caller: Caller, items: Sequence[Submission | Refusal]) -> Outcome:
         done = iter(await self._committer.submit_many([item for item in items if isinstance(item, Submission)], caller))
         outcomes = [refused(item) if isinstance(item, Refusal) else next(done) for item in items]
         for outcome in outcomes:
-            if outcome in LATER:
+            if not outcome.ok and outcome in LATER:
                 # Whoever asks again, asks for all of them: those that are done answer from their records.
                 return outcome
         return Outcome(0, batch_body(outcomes))

@@ -8,7 +8,7 @@ from typing import Any
 from hub.application.batching import Batching
 from hub.application.commands import LATER, Committer
 from hub.application.methods import Batch, Ledger, Method, Mutation, Query, Special, Stream
-from hub.application.preparing import digest, parse
+from hub.application.preparing import digest, parse, prepare, request_id_of
 from hub.application.runner import Runner
 from hub.codec.events import Reply, command_outcome
 from hub.codec.fields import Fields
@@ -36,32 +36,33 @@ class Dispatcher:
         request = parse(method.request, payload)
         if isinstance(request, Refusal):
             return await self._told(refused(request), reply)
+        if isinstance(method, Ledger):
+            # First and in this coroutine: most calls are these, and each coroutine more is one that every answer comes back through.
+            item = prepare(method, request)
+            if isinstance(item, Refusal):
+                return await self._told(refused(item), reply, Fields().uuid("request_id", request.request_id))
+            command, request_id, fingerprint = item
+            return await self._committer.submit(command, caller, request_id=request_id, digest=fingerprint, reply=reply)
         if isinstance(method, Query):
             return await self._runner.query(method.use_case, caller, request)
         if isinstance(method, Special) and not method.access.mutation:
             return await method.handle(caller, request)
-        fields = Fields()
-        request_id = fields.uuid("request_id", request.request_id)
-        if fields.refusal is not None:
-            return await self._told(refused(fields.refusal), reply, request.request_id)
-        return await self._mutate(method, request, caller, request_id, reply)
+        return await self._mutate(method, request, caller, reply)
 
-    async def _mutate(self, method: Method, request: Any, caller: Caller, request_id: str, reply: Reply | None) -> Outcome:
+    async def _mutate(self, method: Method, request: Any, caller: Caller, reply: Reply | None) -> Outcome:
+        request_id = request_id_of(request)
+        if isinstance(request_id, Refusal):
+            return await self._told(refused(request_id), reply, request.request_id)
         if isinstance(method, Special):
             return await method.handle(caller, request)
         if isinstance(method, Batch):
             return await self._told(await self._batching.run(method, request, caller, request_id), reply, request_id)
+        assert isinstance(method, Mutation)
         fingerprint = digest(method.name, request)
-        if isinstance(method, Mutation):
-            refusal = await self._first(method, request, caller, request_id)
-            if refusal is not None:
-                return await self._told(refusal, reply, request_id)
-            return await self._runner.mutate(method.use_case, caller, request, request_id=request_id, digest=fingerprint, reply=reply)
-        assert isinstance(method, Ledger)
-        command = method.decode(request)
-        if isinstance(command, Refusal):
-            return await self._told(refused(command), reply, request_id)
-        return await self._committer.submit(command, caller, request_id=request_id, digest=fingerprint, reply=reply)
+        refusal = await self._first(method, request, caller, request_id)
+        if refusal is not None:
+            return await self._told(refusal, reply, request_id)
+        return await self._runner.mutate(method.use_case, caller, request, request_id=request_id, digest=fingerprint, reply=reply)
 
     async def _first(self, method: Mutation, request: Any, caller: Caller, request_id: str) -> Outcome | None:
         """Do what has to be on the ledger before a mutation; return the refusal where it cannot be."""

@@ -16,12 +16,18 @@ from hub.domain.refusals import Refusal, RefusalCode, Violation, invalid
 
 def prepare(method: Ledger, request: Any) -> Submission | Refusal:
     """Return a ledger command ready for the committer, or why it is none."""
-    fields = Fields()
-    request_id = fields.uuid("request_id", request.request_id)
-    if fields.refusal is not None:
-        return fields.refusal
+    request_id = request_id_of(request)
+    if isinstance(request_id, Refusal):
+        return request_id
     command = method.decode(request)
     return command if isinstance(command, Refusal) else Submission(command, request_id, digest(method.name, request))
+
+
+def request_id_of(request: Any) -> str | Refusal:
+    """Return the request id of a mutation in canonical form, or the refusal of one that is no UUID."""
+    fields = Fields()
+    request_id = fields.uuid("request_id", request.request_id)
+    return fields.refusal or request_id
 
 
 def digest(name: str, request: Message) -> bytes:

@@ -18,6 +18,7 @@ from hub.domain.refusals import Refusal, RefusalCode, Violation
 T = TypeVar("T")
 
 _NUMBER = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,64}")
+_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NIL_DATE = datetime.date(1, 1, 1)
 _NIL_INSTANT = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
@@ -49,6 +50,8 @@ class Fields:
 
     def uuid(self, field: str, value: str) -> str:
         """A UUID, in canonical form."""
+        if _CANONICAL_UUID.fullmatch(value):
+            return value
         try:
             return str(UUID(value))
         except ValueError:

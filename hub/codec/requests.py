@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from hub.codec import enums
@@ -11,6 +12,7 @@ from hub.domain.capture import Capture
 from hub.domain.issue import IssueItem
 from hub.domain.model import Line, OrderKey, WalletKey
 from hub.domain.money import MAX_FEN
+from hub.domain.policy import EvidenceKind
 from hub.domain.review import Approve, Refund, Reject, Void
 from yrd.clearing.v1 import clearing_pb2 as clearing
 from yrd.voucher.v1 import voucher_pb2 as voucher
@@ -20,47 +22,66 @@ ITEMS_MAX = 1_000
 NOTES_MAX = 10_000
 REASON_CHARS_MAX = 500
 
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
 
 def read_lines(items: Sequence[clearing.OrderLine], fields: Fields, at: str) -> tuple[Line, ...]:
     """Lines of an order, 1 to 100."""
     if not 1 <= len(items) <= LINES_MAX:
         fields.wrong(at, f"must have 1 to {LINES_MAX} lines")
-    lines = tuple(
-        Line(
-            fields.enum(f"{at}[{i}].category", item.category, enums.CATEGORY_IN),
-            fields.positive_fen(f"{at}[{i}].amount_fen", item.amount_fen),
-            tuple(fields.enum(f"{at}[{i}].flags[{j}]", flag, enums.FLAG_IN) for j, flag in enumerate(item.flags)),
-        )
-        for i, item in enumerate(items)
-    )
-    if sum(line.amount_fen for line in lines) > MAX_FEN:
+    lines, total = [], 0
+    for i, item in enumerate(items):
+        line = _plain_line(item) or _named_line(item, fields, f"{at}[{i}]")
+        total += line.amount_fen
+        lines.append(line)
+    if total > MAX_FEN:
         fields.wrong(at, f"must add up to at most {MAX_FEN} fen")
-    return lines
+    return tuple(lines)
+
+
+def _plain_line(item: clearing.OrderLine) -> Line | None:
+    """Return a line with nothing wrong and no flags, as nearly all are; None of any other. Names of fields are made for the others only."""
+    category, amount_fen = enums.CATEGORY_IN.get(item.category), item.amount_fen
+    return None if category is None or not 0 < amount_fen <= MAX_FEN or item.flags else Line(category, amount_fen)
+
+
+def _named_line(item: clearing.OrderLine, fields: Fields, at: str) -> Line:
+    return Line(
+        fields.enum(f"{at}.category", item.category, enums.CATEGORY_IN),
+        fields.positive_fen(f"{at}.amount_fen", item.amount_fen),
+        tuple([fields.enum(f"{at}.flags[{j}]", flag, enums.FLAG_IN) for j, flag in enumerate(item.flags)]),
+    )
 
 
 def read_authorization(message: clearing.AuthorizationInput, fields: Fields, redemption_id: str) -> Authorize:
     """What an authorization or a quote is about."""
+    order = message.order
     return Authorize(
-        wallet=WalletKey(fields.division("input.issuer", message.issuer), fields.uscc("input.enterprise", message.enterprise)),
-        order=OrderKey(fields.uscc("input.provider", message.provider), fields.number("input.order.order_no", message.order.order_no)),
-        lines=read_lines(message.order.lines, fields, "input.order.lines"),
-        redemption_id=redemption_id,
-        all_or_nothing=message.all_or_nothing,
+        WalletKey(fields.division("input.issuer", message.issuer), fields.uscc("input.enterprise", message.enterprise)),
+        OrderKey(fields.uscc("input.provider", message.provider), fields.number("input.order.order_no", order.order_no)),
+        read_lines(order.lines, fields, "input.order.lines"),
+        redemption_id,
+        message.all_or_nothing,
     )
 
 
 def read_capture(message: clearing.CaptureRequest, fields: Fields) -> Capture:
     """A capture."""
-    for i, item in enumerate(message.evidence):
-        if item.sha256 and (len(item.sha256) != 64 or not set(item.sha256.lower()) <= set("0123456789abcdef")):
+    evidence, lines = list(message.evidence), message.lines
+    for i, item in enumerate(evidence):
+        if item.sha256 and not _SHA256.fullmatch(item.sha256):
             fields.wrong(f"evidence[{i}].sha256", "must be 64 hexadecimal digits, or empty")
     return Capture(
-        redemption_id=fields.uuid("redemption_id", message.redemption_id),
-        invoice_no=fields.number("invoice_no", message.invoice_no),
-        delivered_on=fields.date("delivered_on", message.delivered_on),
-        evidence=tuple(fields.enum(f"evidence[{i}].kind", item.kind, enums.EVIDENCE_IN) for i, item in enumerate(message.evidence)),
-        lines=read_lines(message.lines, fields, "lines") if message.lines else (),
+        fields.uuid("redemption_id", message.redemption_id),
+        fields.number("invoice_no", message.invoice_no),
+        fields.date("delivered_on", message.delivered_on),
+        tuple([enums.EVIDENCE_IN.get(item.kind) or _named_kind(item, fields, i) for i, item in enumerate(evidence)]),
+        read_lines(lines, fields, "lines") if lines else (),
     )
+
+
+def _named_kind(item: clearing.Evidence, fields: Fields, i: int) -> EvidenceKind:
+    return fields.enum(f"evidence[{i}].kind", item.kind, enums.EVIDENCE_IN)
 
 
 def read_approve(message: clearing.ApproveRequest, fields: Fields) -> Approve:

@@ -6,7 +6,7 @@ same checks: when they open, and again at each of their messages.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from time import perf_counter
 from typing import Any
 
@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from hub.application.dispatch import Dispatcher
 from hub.application.methods import Stream
 from hub.codec.outcome import Outcome, refused
+from hub.domain.caller import Caller
 from hub.domain.refusals import Refusal, RefusalCode
 from hub.ledger.connection import OUTAGES
 from hub.rpc.metrics import RpcMetrics
@@ -40,8 +41,29 @@ PENDING_MAX = 16_384
 above the bounds below, every call reaches the pipeline and is told OVERLOADED, after what delay to come back, and that nothing happened."""
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_Unary = Callable[[bytes, Any], Awaitable[bytes]]
 _Streaming = Callable[[Any, Any], AsyncIterator[bytes]]
+
+
+class _UnaryCall:
+    """gRPC's handler of one call, made with what came before its message: gRPC makes the metadata anew each time it is asked for them."""
+
+    __slots__ = ("_access", "_metadata", "_name", "_pipeline")
+
+    request_streaming = response_streaming = False
+    request_deserializer = response_serializer = None
+
+    def __init__(self, pipeline: Pipeline, name: str, access: Access, metadata: Any) -> None:
+        self._pipeline = pipeline
+        self._name = name
+        self._access = access
+        self._metadata = metadata
+
+    async def unary_unary(self, payload: bytes, context: Any) -> bytes:
+        """Return the answer to `payload`, or end the call with a refusal."""
+        outcome = await self._pipeline.answer(self._name, self._access, self._metadata, payload, context)
+        if not outcome.ok:
+            await _abort(context, outcome)
+        return outcome.body
 
 
 class Pipeline(grpc.GenericRpcHandler):
@@ -58,33 +80,44 @@ class Pipeline(grpc.GenericRpcHandler):
         self._in_flight = 0
         self._streams = 0
         rules = access_rules()
-        self._handlers: dict[str, Any] = {
-            path: grpc.unary_unary_rpc_method_handler(self._unary(name, rules[path]))
-            for name in dispatcher.methods
-            for path in [_path(name)]
-        }
+        self._unary = {path: (name, rules[path]) for name in dispatcher.methods for path in [_path(name)]}
+        self._handlers: dict[str, Any] = {}
         for name, stream in dispatcher.streams.items():
             handler = grpc.stream_stream_rpc_method_handler if stream.many_requests else grpc.unary_stream_rpc_method_handler
             self._handlers[_path(name)] = handler(self._streaming(stream, rules[_path(name)]))
 
     def service(self, handler_call_details: Any) -> Any:
-        """Return the handler of a path, or None where there is no such method."""
-        return self._handlers.get(handler_call_details.method)
+        """Return the handler of a call, or None where there is no such method."""
+        unary = self._unary.get(handler_call_details.method)
+        if unary is None:
+            return self._handlers.get(handler_call_details.method)
+        return _UnaryCall(self, *unary, handler_call_details.invocation_metadata)
 
-    def _unary(self, name: str, access: Access) -> _Unary:
-        async def call(payload: bytes, context: Any) -> bytes:
-            started = perf_counter()
-            self._in_flight += 1
-            try:
-                outcome = await self._call(name, access, payload, context)
-            finally:
-                self._in_flight -= 1
-            self._metrics.observe(name, outcome.status, perf_counter() - started)
-            if not outcome.ok:
-                await _abort(context, outcome)
-            return outcome.body
+    async def answer(self, name: str, access: Access, metadata: Any, payload: bytes, context: Any) -> Outcome:
+        """Return the outcome of a call of one request and one answer, counted and timed."""
+        started = perf_counter()
+        self._in_flight += 1
+        try:
+            caller = self._admitted(access, metadata, payload, context)
+            outcome = refused(caller) if isinstance(caller, Refusal) else await self._dispatcher.call(name, payload, caller)
+        except OUTAGES as error:
+            outcome = _unavailable(name, error)
+        except Exception:
+            outcome = _defect(name)
+        finally:
+            self._in_flight -= 1
+        self._metrics.observe(name, outcome.status, perf_counter() - started)
+        return outcome
 
-        return call
+    def _admitted(self, access: Access, metadata: Any, payload: bytes, context: Any) -> Caller | Refusal:
+        if self._in_flight > IN_FLIGHT_MAX:
+            return Refusal(RefusalCode.OVERLOADED)
+        if context.time_remaining() == 0:
+            # Nobody waits for the answer any more. It was not begun, and whoever sends it again finds it so.
+            return Refusal(RefusalCode.DEADLINE_EXCEEDED)
+        if len(payload) > self._message_bytes_max:
+            return too_large(self._message_bytes_max)
+        return authenticate(self._guard, access, context, metadata)
 
     def _streaming(self, stream: Stream, access: Access) -> _Streaming:
         async def call(requests: Any, context: Any) -> AsyncIterator[bytes]:
@@ -119,24 +152,6 @@ class Pipeline(grpc.GenericRpcHandler):
             yield _unavailable(stream.name, error)
         except Exception:
             yield _defect(stream.name)
-
-    async def _call(self, name: str, access: Access, payload: bytes, context: Any) -> Outcome:
-        if self._in_flight > IN_FLIGHT_MAX:
-            return refused(Refusal(RefusalCode.OVERLOADED))
-        if context.time_remaining() == 0:
-            # Nobody waits for the answer any more. It was not begun, and whoever sends it again finds it so.
-            return refused(Refusal(RefusalCode.DEADLINE_EXCEEDED))
-        if len(payload) > self._message_bytes_max:
-            return refused(too_large(self._message_bytes_max))
-        caller = authenticate(self._guard, access, context)
-        if isinstance(caller, Refusal):
-            return refused(caller)
-        try:
-            return await self._dispatcher.call(name, payload, caller)
-        except OUTAGES as error:
-            return _unavailable(name, error)
-        except Exception:
-            return _defect(name)
 
 
 async def _abort(context: Any, outcome: Outcome) -> None:
@@ -181,8 +196,9 @@ class GrpcServer:
             maximum_concurrent_rpcs=IN_FLIGHT_MAX * 2,
         )
         self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        # The pipeline first: gRPC asks one handler after the other at each call.
         self._server.add_generic_rpc_handlers((pipeline,))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if with_reflection:
             names = sorted({name.rpartition(".")[0] for name in pipeline_methods(pipeline)})
             reflection.enable_server_reflection([*names, reflection.SERVICE_NAME, health.SERVICE_NAME], self._server)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,10 +13,14 @@ from hub.security.failures import AuthFailure
 from hub.security.guard import Guard
 
 
-def authenticate(guard: Guard, access: Access, context: Any) -> Caller | Refusal:
-    """Return the verified caller of a gRPC call, as of now, or why it may not call."""
+def authenticate(guard: Guard, access: Access, context: Any, metadata: Iterable[tuple[str, Any]]) -> Caller | Refusal:
+    """Return the verified caller of a gRPC call with that metadata, as of now, or why it may not call."""
     pem = context.auth_context().get("x509_pem_cert", [None])[0]
-    authorization = next((value for key, value in context.invocation_metadata() if key == "authorization"), None)
+    authorization = None
+    for key, value in metadata:
+        if key == "authorization":
+            authorization = value
+            break
     # Certificates and tokens live in real time, whatever clock the rules read.
     caller = guard.authenticate(pem, authorization, access, datetime.now(UTC))
     if not isinstance(caller, AuthFailure):
@@ -47,7 +51,7 @@ class GrpcSession:
 
     def caller(self) -> Caller | Refusal:
         """Return who calls, as of now."""
-        return authenticate(self._guard, self._access, self._context)
+        return authenticate(self._guard, self._access, self._context, self._context.invocation_metadata())
 
     async def messages(self) -> AsyncIterator[bytes | Refusal]:
         """Yield the messages as they come, the last of them a refusal where one is too large."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from datetime import datetime
 
 from hub.domain.caller import Caller, Role
@@ -18,6 +20,8 @@ from hub.security.failures import (
 from hub.security.identity import PeerIdentity, PeerVerifier
 from hub.security.tokens import TokenVerifier
 
+_REMEMBERED_MAX = 1024
+
 
 class Guard:
     """Turns what a connection and its metadata say into a `Caller`, or into the reason why not. Keeps no state but caches."""
@@ -25,6 +29,8 @@ class Guard:
     def __init__(self, peers: PeerVerifier, tokens: TokenVerifier) -> None:
         self._peers = peers
         self._tokens = tokens
+        # By certificate and token: the caller they make together, since when that is known, and when it must be looked at again.
+        self._remembered: OrderedDict[tuple[bytes, bytes], tuple[Caller, datetime, datetime]] = OrderedDict()
 
     def authenticate(self, peer_pem: bytes | None, authorization: str | None, access: Access, now: datetime) -> Caller | AuthFailure:
         """Return the verified caller of a method with that access rule.
@@ -34,16 +40,37 @@ class Guard:
         """
         if peer_pem is None:
             return certificate_rejected(CertificateReason.ABSENT)
-        peer = self._peers.verify(peer_pem, now)
-        if isinstance(peer, AuthFailure):
-            return peer
+        # The token by its digest, so that a dump of the memory gives none away.
+        key = peer_pem, hashlib.sha256((authorization or "").encode("utf-8", "surrogatepass")).digest()
+        entry = self._remembered.get(key)
+        if entry is None or not entry[1] <= now < entry[2]:
+            verdict = self._meet(peer_pem, authorization, now)
+            if isinstance(verdict, AuthFailure):
+                self._remembered.pop(key, None)
+                return verdict
+            entry = self._remember(key, verdict[0], now, verdict[1])
+        return _denial(entry[0], access) or entry[0]
+
+    def _meet(self, peer_pem: bytes, authorization: str | None, now: datetime) -> tuple[Caller, datetime] | AuthFailure:
+        """Return the caller that certificate and token make together and until when, at most, that stands; or why they make none."""
+        verified = self._peers.verify_until(peer_pem, now)
+        if isinstance(verified, AuthFailure):
+            return verified
+        peer, peer_until = verified
         token = _bearer(authorization)
         if token is None:
             return unauthenticated("the metadata `authorization: Bearer <token>` is missing", "缺少元数据 authorization: Bearer <令牌>")
-        caller = self._tokens.verify(token, peer.thumbprint, now)
-        if isinstance(caller, AuthFailure):
-            return caller
-        return _disagreement(peer, caller) or _denial(caller, access) or caller
+        granted = self._tokens.verify_until(token, peer.thumbprint, now)
+        if isinstance(granted, AuthFailure):
+            return granted
+        caller, token_until = granted
+        return _disagreement(peer, caller) or (caller, min(peer_until, token_until))
+
+    def _remember(self, key: tuple[bytes, bytes], caller: Caller, since: datetime, until: datetime) -> tuple[Caller, datetime, datetime]:
+        entry = self._remembered[key] = caller, since, until
+        if len(self._remembered) > _REMEMBERED_MAX:
+            self._remembered.popitem(last=False)
+        return entry
 
 
 def _bearer(authorization: str | None) -> str | None:

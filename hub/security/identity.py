@@ -134,26 +134,35 @@ class PeerVerifier:
 
     def verify(self, pem: bytes, now: datetime) -> PeerIdentity | AuthFailure:
         """Return whom `pem` speaks for at `now`, or the refusal."""
+        verdict = self.verify_until(pem, now)
+        return verdict if isinstance(verdict, AuthFailure) else verdict[0]
+
+    def verify_until(self, pem: bytes, now: datetime) -> tuple[PeerIdentity, datetime] | AuthFailure:
+        """Return whom `pem` speaks for at `now` and until when, at most, that need not be looked at again; or the refusal."""
         key = hashlib.sha256(pem).digest()
         entry = self._verified.get(key)
         if entry is None or now >= entry[1]:
-            return self._verify_anew(key, pem, now)
-        identity = entry[0]
-        if now < identity.not_before or now >= identity.not_after:
+            verdict = self._verify_anew(key, pem, now)
+            if isinstance(verdict, AuthFailure):
+                return verdict
+            entry = verdict
+        identity, recheck = entry
+        failure = identity.failure_at(now)
+        if failure is not None:
             del self._verified[key]
-            return identity.failure_at(now) or identity
+            return failure
         self._verified.move_to_end(key)
-        return identity
+        return identity, min(recheck, identity.not_after)
 
-    def _verify_anew(self, key: bytes, pem: bytes, now: datetime) -> PeerIdentity | AuthFailure:
+    def _verify_anew(self, key: bytes, pem: bytes, now: datetime) -> tuple[PeerIdentity, datetime] | AuthFailure:
         # A CA added or removed while the hub runs takes effect here, within a minute and without a restart.
         self._trust.refresh()
         verdict = verify_peer(pem, self._trust, now)
         if isinstance(verdict, AuthFailure):
             self._verified.pop(key, None)
             return verdict
-        self._verified[key] = (verdict, now + _RECHECK_AFTER)
+        entry = self._verified[key] = (verdict, now + _RECHECK_AFTER)
         self._verified.move_to_end(key)
         if len(self._verified) > self._entries_max:
             self._verified.popitem(last=False)
-        return verdict
+        return entry

@@ -93,6 +93,11 @@ class TokenVerifier:
 
     def verify(self, token: str, thumbprint: str, now: datetime) -> Caller | AuthFailure:
         """Return whom the token speaks for, presented beside the certificate of `thumbprint` at `now`, or the refusal."""
+        verdict = self.verify_until(token, thumbprint, now)
+        return verdict if isinstance(verdict, AuthFailure) else verdict[0]
+
+    def verify_until(self, token: str, thumbprint: str, now: datetime) -> tuple[Caller, datetime] | AuthFailure:
+        """Return what `verify` returns, a caller with the moment the token expires."""
         # Keyed by digest, so that a dump of the memory gives no token away.
         key = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         entry = self._verified.get(key)
@@ -109,7 +114,7 @@ class TokenVerifier:
             self._verified.move_to_end(key)
         if not hmac.compare_digest(entry.thumbprint, thumbprint):
             return certificate_rejected(CertificateReason.NOT_THE_TOKENS)
-        return entry.caller
+        return entry.caller, entry.expires_at
 
     def _remember(self, key: bytes, entry: _Verified) -> None:
         self._verified[key] = entry

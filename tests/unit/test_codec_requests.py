@@ -77,7 +77,7 @@ def test_a_capture() -> None:
         invoice_no="I-1",
         delivered_on="2026-03-02",
         evidence=[
-            clearing.Evidence(kind=types.EVIDENCE_KIND_INVOICE, sha256="a" * 64),
+            clearing.Evidence(kind=types.EVIDENCE_KIND_INVOICE, sha256="aF09" * 16),
             clearing.Evidence(kind=types.EVIDENCE_KIND_CONTRACT),
         ],
     )
@@ -91,7 +91,7 @@ def test_a_capture() -> None:
     assert fields.refusal is None
 
 
-@pytest.mark.parametrize("digest", ["a" * 63, "a" * 65, "g" * 64])
+@pytest.mark.parametrize("digest", ["a" * 63, "a" * 65, "g" * 64, "a" * 64 + "\n", "１" * 64])
 def test_a_capture_names_what_is_wrong(digest: str) -> None:
     fields = Fields()
     message = clearing.CaptureRequest(lines=[clearing.OrderLine()], evidence=[clearing.Evidence(sha256=digest)])

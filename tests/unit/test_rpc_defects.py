@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import psycopg
@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from hub.domain.caller import Caller, Role
 from hub.rpc.metrics import RpcMetrics
 from hub.rpc.server import Pipeline
+from hub.security.failures import AuthFailure
 
 METHOD = "yrd.clearing.v1.ClearingService.Void"
 
@@ -36,6 +37,11 @@ class _Aborted(Exception):
     pass
 
 
+class _Details:
+    method = "/yrd.clearing.v1.ClearingService/Void"
+    invocation_metadata: tuple[tuple[str, str], ...] = (("user-agent", "x"), ("authorization", "Bearer y"))
+
+
 class _Context:
     status: grpc.StatusCode | None = None
     details = ""
@@ -48,9 +54,6 @@ class _Context:
 
     def auth_context(self) -> dict[str, list[bytes]]:
         return {}
-
-    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
-        return ()
 
     async def abort(self, code: grpc.StatusCode, details: str, trailing_metadata: object) -> None:
         self.status, self.details = code, details
@@ -70,10 +73,9 @@ async def test_a_fault_has_a_status_and_no_secret(error: Exception, status: grpc
     dispatcher: Any = _Failing(error)
     guard: Any = _Open()
     pipeline = Pipeline(dispatcher, guard, message_bytes_max=1000, metrics=RpcMetrics(CollectorRegistry()))
-    handler = pipeline._handlers["/yrd.clearing.v1.ClearingService/Void"]
     context = _Context()
     with pytest.raises(_Aborted):
-        await handler.unary_unary(b"", context)
+        await pipeline.service(_Details()).unary_unary(b"", context)
     assert context.status is status
     assert "secret" not in context.details
 
@@ -95,6 +97,53 @@ async def test_a_call_that_nobody_waits_for_is_not_begun(seconds_left: float | N
     pipeline = Pipeline(dispatcher, guard, message_bytes_max=1000, metrics=RpcMetrics(CollectorRegistry()))
     context = _Context(seconds_left)
     with pytest.raises(_Aborted):
-        await pipeline._handlers["/yrd.clearing.v1.ClearingService/Void"].unary_unary(b"", context)
+        await pipeline.service(_Details()).unary_unary(b"", context)
     assert context.status is grpc.StatusCode[status]
     assert dispatcher.calls == (status == "INTERNAL")
+
+
+class _Naming:
+    """A guard that notes what it is shown, and admits nobody."""
+
+    def __init__(self) -> None:
+        self.shown: list[object] = []
+
+    def authenticate(self, pem: bytes | None, authorization: str | None, *_: object) -> AuthFailure:
+        self.shown.append(authorization)
+        return AuthFailure("UNAUTHENTICATED", "no", "否")
+
+
+async def test_each_call_is_judged_by_its_own_metadata() -> None:
+    dispatcher: Any = _Answering()
+    guard: Any = _Naming()
+    pipeline = Pipeline(dispatcher, guard, message_bytes_max=1000, metrics=RpcMetrics(CollectorRegistry()))
+    first, second, third = _Details(), _Details(), _Details()
+    second.invocation_metadata = (("authorization", "Bearer z"), ("authorization", "Bearer other"))
+    third.invocation_metadata = (("user-agent", "x"),)
+    # All are there before the first is run, as where many calls come in at once.
+    for handler in [pipeline.service(details) for details in (first, second, third)]:
+        context = _Context()
+        with pytest.raises(_Aborted):
+            await handler.unary_unary(b"", context)
+        assert context.status is grpc.StatusCode.UNAUTHENTICATED
+    assert guard.shown == ["Bearer y", "Bearer z", None]
+    assert dispatcher.calls == 0
+
+
+async def test_a_guard_that_fails_admits_nobody() -> None:
+    dispatcher: Any = _Answering()
+    pipeline = Pipeline(dispatcher, cast(Any, object()), message_bytes_max=1000, metrics=RpcMetrics(CollectorRegistry()))
+    context = _Context()
+    with pytest.raises(_Aborted):
+        await pipeline.service(_Details()).unary_unary(b"", context)
+    assert context.status is grpc.StatusCode.INTERNAL
+    assert dispatcher.calls == 0
+
+
+def test_a_method_that_nobody_serves_has_no_handler() -> None:
+    dispatcher: Any = _Answering()
+    guard: Any = _Open()
+    pipeline = Pipeline(dispatcher, guard, message_bytes_max=1000, metrics=RpcMetrics(CollectorRegistry()))
+    details = _Details()
+    details.method = "/yrd.clearing.v1.ClearingService/Nothing"
+    assert pipeline.service(details) is None

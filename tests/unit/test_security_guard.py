@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
+import hub.security.guard as guard_module
 from hub.domain.caller import Caller, Role
 from hub.domain.clock import SimulatedClock
 from hub.security.access import Access
@@ -127,3 +129,90 @@ def test_a_rule_without_roles_admits_nobody(hub: Hub) -> None:
     pem = hub.certificate(CHANGXING_ID)
     verdict = hub.guard.authenticate(pem, hub.token(pem, _record()), Access("clearing.read", frozenset(), mutation=False), NOW)
     assert isinstance(verdict, AuthFailure) and verdict.code == "NOT_PERMITTED"
+
+
+def test_who_is_remembered_is_still_asked_for_role_and_scope(hub: Hub) -> None:
+    pem = hub.certificate(CHANGXING_ID)
+    token = hub.token(pem, _record())
+    for _ in range(2):
+        assert isinstance(hub.guard.authenticate(pem, token, ACCESS, NOW), Caller)
+        other_scope = hub.guard.authenticate(pem, token, replace(ACCESS, scope="voucher.read"), NOW)
+        assert isinstance(other_scope, AuthFailure) and other_scope.code == "SCOPE_MISSING"
+        other_role = hub.guard.authenticate(pem, token, replace(ACCESS, roles=frozenset({Role.PROVIDER})), NOW)
+        assert isinstance(other_role, AuthFailure) and other_role.code == "NOT_PERMITTED"
+
+
+def test_who_is_remembered_is_known_by_certificate_and_token_alone(hub: Hub) -> None:
+    first, second = hub.certificate(CHANGXING_ID), hub.certificate(CHANGXING_ID)
+    token = hub.token(first, _record())
+    assert isinstance(hub.guard.authenticate(first, token, ACCESS, NOW), Caller)
+    for pem, authorization, code in (
+        (second, token, "CERTIFICATE_REJECTED"),
+        (None, token, "CERTIFICATE_REJECTED"),
+        (first, token + "x", "UNAUTHENTICATED"),
+        (first, token.removeprefix("Bearer "), "UNAUTHENTICATED"),
+        (first, None, "UNAUTHENTICATED"),
+    ):
+        verdict = hub.guard.authenticate(pem, authorization, ACCESS, NOW)
+        assert isinstance(verdict, AuthFailure) and verdict.code == code
+
+
+def test_who_is_remembered_goes_when_the_token_expires_and_not_before(hub: Hub) -> None:
+    pem = hub.certificate(CHANGXING_ID)
+    token = hub.token(pem, _record())
+    # Within a minute of the expiry, so that nothing but the expiry ends it.
+    assert isinstance(hub.guard.authenticate(pem, token, ACCESS, NOW + timedelta(seconds=260)), Caller)
+    assert isinstance(hub.guard.authenticate(pem, token, ACCESS, NOW + timedelta(seconds=299, microseconds=999_999)), Caller)
+    for _ in range(2):
+        verdict = hub.guard.authenticate(pem, token, ACCESS, NOW + timedelta(seconds=300))
+        assert isinstance(verdict, AuthFailure) and verdict.code == "TOKEN_EXPIRED"
+
+
+def test_who_is_remembered_goes_when_the_certificate_expires(hub: Hub) -> None:
+    pem = authority(hub.directory).issue_leaf(CHANGXING_ID, days=1).certificate_pem
+    end = x509.load_pem_x509_certificate(pem).not_valid_after_utc
+    record = _record()
+    peer = verify_peer(pem, hub.trust, NOW)
+    assert isinstance(peer, PeerIdentity)
+    clock = SimulatedClock(end - timedelta(seconds=20))
+    token = "Bearer " + TokenIssuer(load_signing_key(hub.directory / "token.key"), ISSUER, clock=clock).issue(
+        record, record.scopes, peer.thumbprint
+    )
+    assert isinstance(hub.guard.authenticate(pem, token, ACCESS, end - timedelta(seconds=10)), Caller)
+    assert isinstance(hub.guard.authenticate(pem, token, ACCESS, end - timedelta(microseconds=1)), Caller)
+    verdict = hub.guard.authenticate(pem, token, ACCESS, end)
+    assert isinstance(verdict, AuthFailure) and verdict.metadata["reason"] == "EXPIRED"
+
+
+def test_who_is_remembered_goes_within_a_minute_of_the_ca(tmp_path: Path) -> None:
+    made = authority(tmp_path)
+    trust = TrustStore.load(tmp_path / "trust")
+    guard = Guard(PeerVerifier(trust), TokenVerifier(verification_keys(tmp_path), ISSUER))
+    pem = made.issue_leaf(CHANGXING_ID).certificate_pem
+    peer = verify_peer(pem, trust, NOW)
+    assert isinstance(peer, PeerIdentity)
+    issuer = TokenIssuer(load_signing_key(tmp_path / "token.key"), ISSUER, clock=SimulatedClock(NOW))
+    token = "Bearer " + issuer.issue(_record(), ["clearing.read"], peer.thumbprint)
+    assert isinstance(guard.authenticate(pem, token, ACCESS, NOW), Caller)
+    (tmp_path / "trust" / "330000.pem").unlink()
+    # Asked again in between: a minute runs from when the chain was walked, not from the last call.
+    assert isinstance(guard.authenticate(pem, token, ACCESS, NOW + timedelta(seconds=59)), Caller)
+    verdict = guard.authenticate(pem, token, ACCESS, NOW + timedelta(seconds=60))
+    assert isinstance(verdict, AuthFailure) and verdict.metadata["reason"] == "FOREIGN_CA"
+
+
+def test_a_clock_set_back_has_everything_looked_at_again(hub: Hub) -> None:
+    pem = hub.certificate(CHANGXING_ID)
+    token = hub.token(pem, _record())
+    assert isinstance(hub.guard.authenticate(pem, token, ACCESS, NOW), Caller)
+    verdict = hub.guard.authenticate(pem, token, ACCESS, NOW - timedelta(days=2))
+    assert isinstance(verdict, AuthFailure) and verdict.metadata["reason"] == "NOT_YET_VALID"
+
+
+def test_the_memory_is_bounded(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard_module, "_REMEMBERED_MAX", 2)
+    guard = Guard(PeerVerifier(hub.trust), TokenVerifier(verification_keys(hub.directory), ISSUER))
+    pem = hub.certificate(CHANGXING_ID)
+    for token in [hub.token(pem, _record()) for _ in range(4)]:
+        assert isinstance(guard.authenticate(pem, token, ACCESS, NOW), Caller)
+    assert len(guard._remembered) == 2
