@@ -3,17 +3,27 @@
 
 FROM python:3.11-slim AS build
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/opt/deltahub
-RUN pip install --no-cache-dir uv==0.13.9
+# The C compiler stays in this stage.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/* \
+    && pip install --no-cache-dir uv==0.13.9
 WORKDIR /src
 # Dependencies first: they change less often than the code, and this layer is kept while they do not.
 COPY pyproject.toml uv.lock README.md ./
-RUN uv sync --frozen --no-dev --no-install-project
+RUN uv sync --frozen --no-dev --group engine --no-install-project
 COPY hub hub
 COPY registry registry
 COPY adapters adapters
 COPY proto proto
 COPY data data
-RUN uv sync --frozen --no-dev --no-editable
+COPY docs/openapi.json docs/
+COPY tools/compile_engine.py tools/
+COPY hatch_build.py ./
+# Every command passes what this compiles; without it the image would run the same at two thirds of the speed.
+RUN /opt/deltahub/bin/python tools/compile_engine.py
+RUN uv sync --frozen --no-dev --no-editable \
+    && cd / && DELTAHUB_ENGINE=compiled /opt/deltahub/bin/deltahub --help >/dev/null
 
 FROM python:3.11-slim
 LABEL org.opencontainers.image.title="deltahub" \

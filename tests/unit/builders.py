@@ -14,7 +14,20 @@ from hub.domain.capture import Capture, decide_capture, lapse
 from hub.domain.clock import SHANGHAI, local_date
 from hub.domain.decision import Breakdown, Decision
 from hub.domain.issue import Issue, IssueItem, decide_cancel, decide_expiry, decide_issue
-from hub.domain.model import Enterprise, Line, LineFlag, Note, OrderKey, Provider, Recognition, Redemption, Wallet, WalletKey
+from hub.domain.model import (
+    Enterprise,
+    Line,
+    LineFlag,
+    Note,
+    OrderKey,
+    PayeeKind,
+    Provider,
+    Recognition,
+    Redemption,
+    State,
+    Wallet,
+    WalletKey,
+)
 from hub.domain.policy import Category, CategoryRule, EnterpriseKind, EvidenceKind, Mode, Policy, RecognitionDefault, RecognitionRule
 from hub.domain.refusals import Refusal, RefusalCode
 from hub.domain.review import Approve, Refund, Reject, Void, decide_approve, decide_refund, decide_reject, decide_void
@@ -77,6 +90,13 @@ def note(number: int, face: int = 1000 * YUAN, **changes: Any) -> Note:
     for name, value in changes.items():
         setattr(made, name, value)
     return made
+
+
+def redemption(identifier: str, wallet: WalletKey, order: OrderKey) -> Redemption:
+    """Return a redemption just authorized, of one line and nothing drawn."""
+    half, ends = 50 * YUAN, date(2026, 6, 1)
+    parts = identifier, wallet, ACQUIRER, order, 1, "v1", State.AUTHORIZED, (line(100),), half, half
+    return Redemption(*parts, PayeeKind.PROVIDER, TODAY.year, at(TODAY), ends, ())
 
 
 @dataclass

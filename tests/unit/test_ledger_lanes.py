@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -22,6 +21,7 @@ from hub.domain.model import OrderKey, WalletKey
 from hub.ledger.committer import GroupCommitter
 from hub.ledger.items import Item
 from hub.ledger.lanes import Lane, Owners, choose, names
+from tests.unit.builders import redemption
 
 CALLER = Caller("p", "310000", Role.PLATFORM)
 
@@ -51,8 +51,8 @@ def item(command: Named, request_id: str = "", weight: int = 1) -> Item:
 def owning(**owners: str) -> Owners:
     """Owners of redemptions by the names of their firms."""
     known = Owners()
-    redemptions = {name: SimpleNamespace(wallet=WalletKey("310000", firm), order=OrderKey("lab", name)) for name, firm in owners.items()}
-    ws = WorkingSet(now=datetime(2026, 1, 1, tzinfo=UTC), redemptions=cast(Any, redemptions))
+    redemptions = {name: redemption(name, WalletKey("310000", firm), OrderKey("lab", name)) for name, firm in owners.items()}
+    ws = WorkingSet(now=datetime(2026, 1, 1, tzinfo=UTC), redemptions=redemptions)
     ws.new_redemptions.update(dict.fromkeys(redemptions))
     known.learn(ws)
     return known
@@ -135,7 +135,9 @@ def test_no_more_than_the_limit_is_taken() -> None:
 def test_redemptions_gone_on_are_forgotten_and_the_oldest_beyond_the_limit() -> None:
     owners = owning(r="a")
     assert owners.of("r") is not None
-    ws = WorkingSet(now=datetime(2026, 1, 1, tzinfo=UTC), redemptions=cast(Any, {"r": SimpleNamespace()}))
+    ws = WorkingSet(
+        now=datetime(2026, 1, 1, tzinfo=UTC), redemptions={"r": redemption("r", WalletKey("310000", "a"), OrderKey("lab", "r"))}
+    )
     owners.learn(ws)
     assert owners.of("r") is None
 
