@@ -14,8 +14,8 @@ HEAD = """# Settings
 Read once at start from the environment. Nothing here is a secret; secrets are files that settings name, except that a password may stand in
 `DELTAHUB_DATABASE_URL` and `DELTAHUB_KAFKA_CONFIG`, which the chart therefore takes from Kubernetes secrets. Lists and mappings are JSON.
 
-Before all of them `DELTAHUB_ENGINE` is read: `compiled` refuses to start without the compiled engine, `interpreted` starts without using it; by default
-it is used where it is (docs/operations.md, Install).
+Before all of them `DELTAHUB_ENGINE` is read: `compiled` refuses to start without the compiled engine, `interpreted` starts without it;
+by default it is used where it is (docs/operations.md, Install).
 
 | variable | type | default | meaning |
 |---|---|---|---|
