@@ -219,6 +219,7 @@ class GroupCommitter:
         except Exception as error:  # a defect in one command must not take its neighbours with it
             await self._drop_connection(lane)
             if len(batch) > 1:
+                log.warning("batch_taken_apart", items=len(batch), exc_info=error)
                 for item in batch:
                     await self._settle(lane, [item])
                 return

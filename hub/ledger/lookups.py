@@ -41,8 +41,9 @@ WALLETS = """
 SELECT issuer, enterprise, last_expiry, version FROM wallet WHERE (issuer, enterprise) IN ({wallets})
 ORDER BY issuer, enterprise /*lock*/"""
 
+# All that still matter, those too that are reserved to the last fen: a wallet in memory must have what its redemptions will give back.
 NOTES = f"""
-SELECT {rows.VOUCHER_COLUMNS} FROM voucher WHERE (issuer, enterprise) IN ({{wallets}}) AND available > 0"""
+SELECT {rows.VOUCHER_COLUMNS} FROM voucher WHERE (issuer, enterprise) IN ({{wallets}}) AND (available > 0 OR reserved > 0)"""
 
 DRAWN = f"""
 SELECT {rows.VOUCHER_COLUMNS} FROM voucher

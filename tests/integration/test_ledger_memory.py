@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import psycopg
 import pytest
 
+from hub.application.redeeming import void_command
+from hub.domain.review import Void
 from hub.ledger.audit import audit
 from hub.ledger.committer import GroupCommitter
+from hub.ledger.wallets import WalletCache
 from tests.fixtures import delta
-from tests.fixtures.ledger import FIRMS, Book, authorizing, capturing, code, issuing, submit, together
+from tests.fixtures.ledger import FIRMS, NOTES, Book, Sent, authorizing, capturing, code, issuing, sent, submit, together
+from tests.support_usecases import platform
 
 ISSUER, LAB = delta.CHANGXING, delta.SHANGHAI_LAB
 
@@ -64,6 +68,27 @@ async def test_one_version_for_one_transaction_however_many_rows(book: Book, com
     with psycopg.connect(book.uri) as other:
         other.execute("UPDATE enterprise SET staff = staff + 1")
     assert book.one("SELECT version FROM reference_version WHERE kind = 'enterprise'") == before + 1
+
+
+@pytest.mark.parametrize(
+    "end", [capturing, lambda key, lab, _invoice_no: sent(void_command(Void(key)), platform(delta.LABS[lab]))], ids=["capture", "void"]
+)
+@pytest.mark.parametrize("forgets", ["as another process drew", "as memory is full"])
+async def test_a_wallet_read_again_has_the_notes_that_are_reserved_to_the_last_fen(
+    book: Book, monkeypatch: pytest.MonkeyPatch, forgets: str, end: Callable[[str, str, str], Sent]
+) -> None:
+    few, key = delta.ZHEJIANG, str(uuid.uuid4())
+    monkeypatch.setattr("hub.ledger.committer.WalletCache", lambda: WalletCache(NOTES[few] + NOTES[ISSUER] - 1))
+    async with book.committer() as committer, book.committer() as other:
+        assert code(await submit(committer, authorizing(few, FIRMS[0], LAB, "HT-all", 200_000, redemption_id=key))) == "OK"
+        assert book.one("SELECT min(available) FROM voucher WHERE issuer = %s AND enterprise = %s", few, FIRMS[0]) == 0
+        if forgets == "as another process drew":
+            assert code(await submit(other, authorizing(few, FIRMS[0], LAB, "HT-other", 1_000))) == "OK"
+        else:
+            assert code(await submit(committer, authorizing(ISSUER, FIRMS[1], LAB, "HT-many", 1_000))) == "OK"
+        assert code(await submit(committer, authorizing(few, FIRMS[0], LAB, "HT-again", 1_000))) == "OK"
+        assert code(await submit(committer, end(key, LAB, "FP-1"))) == "OK"
+    assert (await audit(book.uri)).clean
 
 
 async def test_notes_drawn_and_issued_by_another_process_count(book: Book, committer: GroupCommitter) -> None:
