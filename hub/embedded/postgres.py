@@ -27,6 +27,7 @@ from psycopg import sql
 
 from hub.embedded.account import server_account
 from hub.embedded.processes import processes_in, works_in
+from hub.embedded.sizing import machine_settings
 
 SUPERUSER = "postgres"
 DEFAULT_DATABASE = "deltahub"
@@ -62,7 +63,7 @@ class EmbeddedPostgres:
         self.data_dir = data_dir.absolute()
         self.started = False
         """Whether this object started the server, rather than finding it running."""
-        self._settings = {**_SETTINGS, **(settings or {})}
+        self._settings = {**_SETTINGS, **machine_settings(self.data_dir), **(settings or {})}
         self._start_seconds_max = start_seconds_max
         self._account = server_account()
         self._bin = _binaries()
