@@ -22,13 +22,13 @@ from hub.domain.model import (
     Provider,
     Recognition,
     Redemption,
-    Snapshot,
     Wallet,
     WalletKey,
     in_order,
 )
 from hub.domain.policy import Policy, policy_in_force
 from hub.domain.posting import Account, Transfer, move
+from hub.domain.snapshot import Snapshot
 
 
 class RequestKey(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from hub.application.batch import Keys, WorkingSet
 from hub.codec import answers, encode, events
@@ -14,18 +15,21 @@ from hub.domain.caller import Caller
 from hub.domain.capture import Capture, decide_capture, lapse
 from hub.domain.clock import local_date
 from hub.domain.decision import Decision
-from hub.domain.model import Snapshot
 from hub.domain.refusals import Refusal, RefusalCode
 from hub.domain.review import Approve, Refund, Reject, Void, decide_approve, decide_refund, decide_reject, decide_void
+from hub.domain.snapshot import Snapshot
 
 _Decide = Callable[[Snapshot, Caller, datetime], Decision]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, init=False)
 class AuthorizeCommand:
     """Authorize on the ledger."""
 
-    command: Authorize
+    command: Final[Authorize]
+
+    def __init__(self, command: Authorize) -> None:
+        self.command = command
 
     def touch(self, keys: Keys) -> None:
         """Name wallet, order, parties and recognition."""
@@ -49,15 +53,19 @@ def touch_authorize(keys: Keys, command: Authorize) -> None:
     keys.recognitions.add((wallet.issuer, order.provider))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, init=False)
 class RedemptionCommand:
     """A command on one redemption. `invoice_no` is what a capture brings; `clears` says that it may move money to or from a payee."""
 
-    redemption_id: str
-    decide: _Decide
-    respond: answers.Respond
-    invoice_no: str = ""
-    clears: bool = False
+    redemption_id: Final[str]
+    decide: Final[_Decide]
+    respond: Final[answers.Respond]
+    invoice_no: Final[str]
+    clears: Final[bool]
+
+    def __init__(self, redemption_id: str, decide: _Decide, respond: answers.Respond, invoice_no: str = "", clears: bool = False) -> None:
+        self.redemption_id, self.decide, self.respond = redemption_id, decide, respond
+        self.invoice_no, self.clears = invoice_no, clears
 
     def touch(self, keys: Keys) -> None:
         """Name the redemption; the loader finds the rest through it."""

@@ -19,10 +19,11 @@ from hub.domain.capture import Capture, decide_capture, lapse
 from hub.domain.clock import local_date
 from hub.domain.decision import Decision
 from hub.domain.issue import decide_cancel
-from hub.domain.model import OrderState, Redemption, Snapshot, State
+from hub.domain.model import OrderState, Redemption, State
 from hub.domain.policy import EvidenceKind, Policy
 from hub.domain.refusals import Refusal
 from hub.domain.review import Approve, Refund, Reject, Void, decide_approve, decide_refund, decide_reject, decide_void
+from hub.domain.snapshot import Snapshot
 
 _EVERYTHING = tuple(EvidenceKind)
 _REVIEWABLE = (State.PENDING_REVIEW, State.HELD)

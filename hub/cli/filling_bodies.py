@@ -16,8 +16,9 @@ from hub.domain.caller import Caller, Role
 from hub.domain.capture import Capture, decide_capture
 from hub.domain.clock import local_date
 from hub.domain.decision import Decision
-from hub.domain.model import Enterprise, Line, Note, OrderKey, Provider, Redemption, Snapshot, Wallet, WalletKey
+from hub.domain.model import Enterprise, Line, Note, OrderKey, Provider, Redemption, Wallet, WalletKey
 from hub.domain.policy import Category, EnterpriseKind, EvidenceKind, Policy
+from hub.domain.snapshot import Snapshot
 
 _FEE_FEN = 90_000
 

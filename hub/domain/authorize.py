@@ -19,7 +19,6 @@ from hub.domain.model import (
     OrderState,
     PayeeKind,
     Redemption,
-    Snapshot,
     State,
     WalletKey,
 )
@@ -27,6 +26,7 @@ from hub.domain.policy import Mode, QuotaBasis
 from hub.domain.posting import Account, Cause, Transfer
 from hub.domain.reasons import Reason
 from hub.domain.refusals import Refusal, RefusalCode, invalid, not_permitted
+from hub.domain.snapshot import Snapshot
 
 
 @dataclass(slots=True, init=False)

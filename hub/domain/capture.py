@@ -10,12 +10,13 @@ from hub.domain.caller import Caller
 from hub.domain.clock import local_date
 from hub.domain.decision import Decision, refuse
 from hub.domain.entitlement import entitlement, expenditure
-from hub.domain.model import Line, OrderState, Redemption, Snapshot, State
+from hub.domain.model import Line, OrderState, Redemption, State
 from hub.domain.policy import EvidenceKind, ExpiryBasis
 from hub.domain.posting import Cause
-from hub.domain.reasons import INTEGRITY_CLAUSE, SCOPE_CLAUSE, TRIAL_CLAUSE, Reason
+from hub.domain.reasons import INTEGRITY_CLAUSE, SCOPE_CLAUSE, TRIAL_CLAUSE, step
 from hub.domain.refusals import Refusal, RefusalCode, invalid, invalid_state, not_permitted
 from hub.domain.release import changing, clear, invoice_use, parts, release
+from hub.domain.snapshot import Snapshot
 
 
 @dataclass(slots=True, init=False)
@@ -71,7 +72,7 @@ def wrong_state(redemption: Redemption, *wanted: str) -> Refusal:
 
 def _evidence_missing(missing: list[EvidenceKind], version: str) -> Refusal:
     names = ", ".join(kind.value for kind in missing)
-    reason = Reason(
+    reason = step(
         rule="C2",
         zh=f"缺少凭证:{names}",
         en=f"missing evidence: {names}",
@@ -118,7 +119,7 @@ def _standing(snapshot: Snapshot, delivered_on: date) -> tuple[RefusalCode | Non
 def _refuse_and_release(snapshot: Snapshot, code: RefusalCode, state: State, today: date, rule: str, clause: str) -> Decision:
     redemption, policy, _, _ = parts(snapshot)
     refusal = Refusal(code)
-    reason = Reason(
+    reason = step(
         rule=rule,
         zh=f"{refusal.zh},预留已释放",
         en=f"{refusal.en}; the reservation is released",
@@ -145,7 +146,7 @@ def _captured(snapshot: Snapshot, command: Capture, today: date, *, held: bool) 
     amount = min(redemption.authorized, entitled, room)
     decision = Decision(cause="Capture")
     decision.reasons.append(
-        Reason(
+        step(
             rule="C1",
             zh="按最终明细核定:取预留额、应享额与支出余额中的最小值",
             en="captured is the least of authorized, entitled and what is left of the expenditure, on the final lines",
@@ -186,7 +187,7 @@ def lapse(snapshot: Snapshot, now: datetime, *, refused: bool = False) -> Decisi
     today = local_date(now)
     if redemption.state is not State.AUTHORIZED or redemption.expires_on > today:
         return refuse(wrong_state(redemption, "AUTHORIZED"))
-    reason = Reason(
+    reason = step(
         rule="C6",
         zh="预留超过有效天数,已释放",
         en="the authorization outlived its days and is released",

@@ -8,11 +8,12 @@ from datetime import date
 from hub.domain import conditions
 from hub.domain.divisions import contains
 from hub.domain.entitlement import expenditure, supported
-from hub.domain.model import Line, OrderKey, Snapshot, Wallet, WalletKey
+from hub.domain.model import Line, OrderKey, Wallet, WalletKey
 from hub.domain.policy import EnterpriseKind, Policy
-from hub.domain.reasons import INTEGRITY_CLAUSE, SCOPE_CLAUSE, Reason
+from hub.domain.reasons import INTEGRITY_CLAUSE, SCOPE_CLAUSE, step
 from hub.domain.recognition import Dealings, grounds, nearest, recognized
 from hub.domain.refusals import Refusal, RefusalCode
+from hub.domain.snapshot import Snapshot
 
 _CHECK = {
     RefusalCode.ENTERPRISE_NOT_FOUND: 1,
@@ -167,7 +168,7 @@ def refusal_of(code: RefusalCode, metadata: tuple[tuple[str, str], ...], policy:
     if code is RefusalCode.CONDITION_FAILED:
         zh, en = facts["condition_zh"] or f"{zh}:{facts['condition']}", facts["condition_en"] or f"{en}: {facts['condition']}"
     standing = (RefusalCode.ENTERPRISE_SANCTIONED, RefusalCode.PROVIDER_SUSPENDED)
-    reason = Reason(
+    reason = step(
         rule=f"Authorize {_CHECK[code]}",
         zh=zh,
         en=en,

@@ -7,9 +7,10 @@ from datetime import date
 
 from hub.domain.drawing import drawable
 from hub.domain.entitlement import Entitlement, entitlement, expenditure
-from hub.domain.model import Line, Note, Snapshot
-from hub.domain.reasons import SCOPE_CLAUSE, TRIAL_CLAUSE, Reason
+from hub.domain.model import Line, Note
+from hub.domain.reasons import SCOPE_CLAUSE, TRIAL_CLAUSE, Reason, step
 from hub.domain.refusals import RefusalCode
+from hub.domain.snapshot import Snapshot
 
 _ALL_OR_NOTHING = (RefusalCode.QUOTA_EXCEEDED, RefusalCode.VOUCHER_EXHAUSTED, RefusalCode.ACTUAL_EXPENDITURE_EXCEEDED)
 
@@ -62,7 +63,7 @@ def limit_amount(snapshot: Snapshot, issuer: str, lines: tuple[Line, ...], today
     others = order.total if order else 0
     spent = expenditure(lines)
     granted = entitlement(policy, lines, own)
-    step = Reason(
+    shares = step(
         rule="A1",
         zh="按政策比例计算各项份额",
         en="shares of the eligible covered lines under the policy",
@@ -70,7 +71,7 @@ def limit_amount(snapshot: Snapshot, issuer: str, lines: tuple[Line, ...], today
         clause=SCOPE_CLAUSE,
         facts=(("shares_fen", granted.shares), ("entitlement_fen", granted.entitled), ("expenditure_fen", spent)),
     )
-    result = Limited(granted, [step])
+    result = Limited(granted, [shares])
     if granted.shares == 0:
         result.refusal = RefusalCode.NOTHING_PAYABLE
         return result
@@ -100,7 +101,7 @@ def _clamp(result: Limited, code: RefusalCode, most: int, version: str) -> None:
     before, result.amount = result.amount, most
     result.clamps.append(code)
     result.reasons.append(
-        Reason(
+        step(
             rule="A2",
             zh=f"受{_ZH[code]}限制,金额由 {before} 分降为 {most} 分",
             en=f"{_EN[code]} lowers the amount from {before} to {most} fen",

@@ -19,3 +19,10 @@ class Reason(NamedTuple):
     policy_version: str = ""
     clause: str = ""
     facts: tuple[tuple[str, int], ...] = ()
+
+
+def step(
+    rule: str, zh: str, en: str, code: str = "", policy_version: str = "", clause: str = "", facts: tuple[tuple[str, int], ...] = ()
+) -> Reason:
+    """Return a step. Its parts may be named here without cost: named to a tuple they are gathered in a dictionary first."""
+    return Reason(rule, zh, en, code, policy_version, clause, facts)

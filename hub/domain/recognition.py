@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hub.domain.divisions import contains
 from hub.domain.model import Agreement, ClassRule, Provider, Recognition
@@ -67,13 +67,21 @@ class Ground(NamedTuple):
         return not self.lacks
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, init=False)
 class Dealings:
     """What an issuer has laid down that may concern one provider: recognitions by name, rules by class, agreements with it."""
 
-    recognitions: tuple[Recognition, ...] = ()
-    class_rules: tuple[ClassRule, ...] = ()
-    agreements: tuple[Agreement, ...] = ()
+    recognitions: Final[tuple[Recognition, ...]]
+    class_rules: Final[tuple[ClassRule, ...]]
+    agreements: Final[tuple[Agreement, ...]]
+
+    def __init__(
+        self,
+        recognitions: tuple[Recognition, ...] = (),
+        class_rules: tuple[ClassRule, ...] = (),
+        agreements: tuple[Agreement, ...] = (),
+    ) -> None:
+        self.recognitions, self.class_rules, self.agreements = recognitions, class_rules, agreements
 
 
 def recognized(rule: RecognitionRule, provider: Provider, dealings: Dealings, day: date) -> bool:

@@ -6,10 +6,11 @@ from datetime import date
 
 from hub.domain.decision import Decision
 from hub.domain.drawing import GivenBack, give_back
-from hub.domain.model import InvoiceUse, OrderState, Redemption, Snapshot, State, Wallet
+from hub.domain.model import InvoiceUse, OrderState, Redemption, State, Wallet
 from hub.domain.policy import Policy, QuotaBasis, RefundTarget, Residual
 from hub.domain.posting import Account, Cause, Transfer
-from hub.domain.reasons import SCOPE_CLAUSE, TRIAL_CLAUSE, Reason
+from hub.domain.reasons import SCOPE_CLAUSE, TRIAL_CLAUSE, step
+from hub.domain.snapshot import Snapshot
 
 
 def parts(snapshot: Snapshot) -> tuple[Redemption, Policy, Wallet, OrderState]:
@@ -114,7 +115,7 @@ def clear(snapshot: Snapshot, decision: Decision, today: date) -> None:
         )
     )
     decision.reasons.append(
-        Reason(
+        step(
             rule="C1",
             zh="核定金额转为应付",
             en="the captured amount is now owed to the payee",
@@ -152,7 +153,7 @@ def _forfeit(decision: Decision, redemption: Redemption, wallet: Wallet, current
         )
     )
     decision.reasons.append(
-        Reason(
+        step(
             rule="residual",
             zh="不找零:已抵用券的余额退回发券地",
             en="no change is given: the rest of the notes drawn returns to the issuer",

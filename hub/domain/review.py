@@ -10,12 +10,13 @@ from hub.domain.capture import lapse, wrong_state
 from hub.domain.clock import local_date
 from hub.domain.decision import Decision, refuse
 from hub.domain.entitlement import entitlement, expenditure, remaining_lines
-from hub.domain.model import Redemption, Snapshot, State
+from hub.domain.model import Redemption, State
 from hub.domain.money import MAX_FEN
 from hub.domain.posting import Cause
-from hub.domain.reasons import SCOPE_CLAUSE, Reason
+from hub.domain.reasons import SCOPE_CLAUSE, step
 from hub.domain.refusals import Refusal, RefusalCode, invalid, not_permitted
 from hub.domain.release import clear, parts, release, take_back
+from hub.domain.snapshot import Snapshot
 
 _REVIEWABLE = (State.PENDING_REVIEW, State.HELD)
 
@@ -63,7 +64,7 @@ def decide_approve(snapshot: Snapshot, command: Approve, caller: Caller, now: da
     today = local_date(now)
     decision = Decision(cause="Approve")
     decision.reasons.append(
-        Reason(
+        step(
             rule="C5",
             zh="发券地核定",
             en="approved by the issuer",
@@ -85,9 +86,7 @@ def decide_reject(snapshot: Snapshot, command: Reject, caller: Caller, now: date
     if refusal is not None:
         return refuse(refusal)
     decision = Decision(cause="Reject", frees_invoice=True)
-    decision.reasons.append(
-        Reason(rule="C5", zh=f"发券地驳回:{command.reason}", en="rejected by the issuer", policy_version=policy.version)
-    )
+    decision.reasons.append(step(rule="C5", zh=f"发券地驳回:{command.reason}", en="rejected by the issuer", policy_version=policy.version))
     release(snapshot, decision, redemption.subsidy, State.REJECTED, Cause.RELEASE, local_date(now))
     return decision
 
@@ -112,7 +111,7 @@ def decide_void(snapshot: Snapshot, _command: Void, caller: Caller, now: datetim
         return refuse(wrong_state(redemption, "AUTHORIZED"))
     decision = Decision(cause="Void")
     decision.reasons.append(
-        Reason(
+        step(
             rule="C6",
             zh="提交前撤销,预留全部释放",
             en="given up before capture; all is released",
@@ -150,7 +149,7 @@ def decide_refund(snapshot: Snapshot, command: Refund, caller: Caller, now: date
     target = min(redemption.subsidy, entitled, room)
     decision = Decision(cause="Refund")
     decision.reasons.append(
-        Reason(
+        step(
             rule="C7",
             zh="按剩余费用重算补贴,差额退回",
             en="the subsidy is what the remaining fee entitles to; the difference goes back",
@@ -172,7 +171,7 @@ def _refunded_line(command: Refund, count: int) -> int | Refusal:
 
 
 def _too_much(fee: int, held: int, version: str) -> Refusal:
-    reason = Reason(
+    reason = step(
         rule="C7",
         zh=f"退款 {fee} 分超过该项剩余 {held} 分",
         en=f"the refund of {fee} fen is more than the {held} fen the line still holds",
