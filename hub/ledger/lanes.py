@@ -11,40 +11,41 @@ from collections import deque
 from collections.abc import Hashable, Iterable
 
 from hub.application.batch import Keys, WorkingSet
+from hub.domain.model import Redemption, State
 from hub.ledger.items import Item
-from hub.ledger.loading import Owner
 from hub.ledger.reference import Reference
 from hub.ledger.trip import LedgerConnection
 
 OWNERS_MAX = 100_000
-"""How many redemptions not captured yet are remembered with what they belong to; beyond, the oldest are forgotten."""
+"""How many redemptions not captured yet are remembered, about 1 KB each; beyond, the oldest are forgotten."""
 
 
 class Owners:
-    """What the redemptions authorized here belong to, until they are captured or ended. A redemption never changes its owners."""
+    """The redemptions authorized here, until they are captured or ended: whose they are, which never changes, and what they hold, which
+    does not as long as they are AUTHORIZED."""
 
     def __init__(self, limit: int = OWNERS_MAX) -> None:
         self._limit = limit
-        self._owners: dict[str, Owner] = {}
+        self._owners: dict[str, Redemption] = {}
 
     def learn(self, ws: WorkingSet) -> None:
         """Remember what a committed batch authorized, and forget what it went on with."""
-        new = set(ws.new_redemptions)
+        owners, new = self._owners, ws.new_redemptions
         for identifier, redemption in ws.redemptions.items():
-            if identifier in new:
-                self._owners[identifier] = Owner(redemption.wallet, redemption.order)
+            if identifier in new and redemption.state is State.AUTHORIZED:
+                owners[identifier] = redemption
             else:
-                self._owners.pop(identifier, None)
-        while len(self._owners) > self._limit:
-            self._owners.pop(next(iter(self._owners)))
+                owners.pop(identifier, None)
+        while len(owners) > self._limit:
+            owners.pop(next(iter(owners)))
 
-    def of(self, identifier: str) -> Owner | None:
-        """Return whose a redemption is, where it is remembered."""
+    def of(self, identifier: str) -> Redemption | None:
+        """Return a redemption, where it is remembered."""
         return self._owners.get(identifier)
 
-    def known(self, identifiers: Iterable[str]) -> dict[str, Owner]:
-        """Return those of the redemptions that are remembered, with their owners."""
-        return {identifier: owner for identifier in identifiers if (owner := self._owners.get(identifier)) is not None}
+    def known(self, identifiers: Iterable[str]) -> dict[str, Redemption]:
+        """Return those of the redemptions that are remembered."""
+        return {identifier: kept for identifier in identifiers if (kept := self._owners.get(identifier)) is not None}
 
 
 def names(item: Item, owners: Owners) -> set[Hashable] | None:
@@ -60,7 +61,8 @@ def names(item: Item, owners: Owners) -> set[Hashable] | None:
         owner = owners.of(identifier)
         if owner is None:
             return None
-        found.update(owner)
+        found.add(owner.wallet)
+        found.add(owner.order)
     found.update(invoice_no for _, invoice_no in keys.captures)
     return found
 

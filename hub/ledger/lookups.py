@@ -1,6 +1,6 @@
 """What a batch locks and reads, as SQL; `/*lock*/` stands where rows are locked.
 
-`redemptions` are all that a batch names, `strange` those of them whose owners and notes are not in memory.
+`redemptions` are all that a batch names, `unread` those of them that are not in memory, `strange` those whose owners or notes are not.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ SELECT {rows.VOUCHER_COLUMNS} FROM voucher WHERE (issuer, voucher_no) IN (SELECT
 QUOTAS = "SELECT issuer, enterprise, year, used, issued FROM quota WHERE (issuer, enterprise) IN ({wallets})"
 
 ORDERS = """
-SELECT provider, order_no, enterprise, lines, committed FROM service_order WHERE (provider, order_no) IN ({orders})
+SELECT provider, order_no, enterprise, lines::text, committed::text FROM service_order WHERE (provider, order_no) IN ({orders})
 ORDER BY provider, order_no /*lock*/"""
 ORDERS_NAMED = "SELECT * FROM unnest(%(providers)s::text[], %(order_nos)s::text[])"
 ORDERS_OF_REDEMPTIONS = "SELECT provider, order_no FROM redemption WHERE redemption_id = ANY(%(strange)s::uuid[])"
@@ -76,6 +76,13 @@ WHERE (u.provider, u.invoice_no) IN ({CAPTURED})"""
 REDEMPTIONS = f"""
 SELECT {rows.REDEMPTION_COLUMNS} FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[])
 ORDER BY redemption_id /*lock*/"""
+
+REDEMPTION_STATES = """
+SELECT redemption_id::text, state FROM redemption WHERE redemption_id = ANY(%(redemptions)s::uuid[])
+ORDER BY redemption_id /*lock*/"""
+
+REDEMPTIONS_LOCKED = f"""
+SELECT {rows.REDEMPTION_COLUMNS} FROM redemption WHERE redemption_id = ANY(%(unread)s::uuid[])"""
 
 APPLICATIONS = """
 SELECT application_id::text, issuer, enterprise, kind, requested, approved, state, filed_at FROM voucher_application

@@ -25,9 +25,17 @@ AGREEMENT_COLUMNS = "signed_on, valid_until"
 """Of `registry.agreement`: the arguments of `Agreement`, in order."""
 
 
+_CATEGORIES = {item.value: item for item in Category}
+_FLAGS = {item.value: item for item in LineFlag}
+_STATES = {item.value: item for item in State}
+_PAYEES = {item.value: item for item in PayeeKind}
+
+
 def lines_in(value: Sequence[Sequence[Any]]) -> tuple[Line, ...]:
     """Lines as kept in JSON: [category, fen, [flags]]."""
-    return tuple(Line(Category(category), amount, tuple(LineFlag(flag) for flag in flags)) for category, amount, flags in value)
+    return tuple(
+        [Line(_CATEGORIES[category], amount, tuple([_FLAGS[flag] for flag in flags]) if flags else ()) for category, amount, flags in value]
+    )
 
 
 def lines_out(lines: Iterable[Line]) -> list[list[object]]:
@@ -38,33 +46,18 @@ def lines_out(lines: Iterable[Line]) -> list[list[object]]:
 def redemption(row: Sequence[Any], policies: dict[int, Policy]) -> Redemption:
     """A row of REDEMPTION_COLUMNS."""
     return Redemption(
-        redemption_id=str(row[0]),
-        wallet=WalletKey(row[1], row[2]),
-        order=OrderKey(row[3], row[4]),
-        acquirer=row[5],
-        policy_id=row[6],
-        policy_version=policies[row[6]].version,
-        state=State(row[7]),
-        lines=lines_in(row[8]),
-        line_refunds=tuple(row[9]),
-        authorized=row[10],
-        subsidy=row[11],
-        refunded=row[12],
-        payee_kind=PayeeKind(row[13]),
-        quota_year=row[14],
-        authorized_at=row[15],
-        expires_on=row[16],
-        draws=tuple(Draw(*parts) for parts in zip(row[17], row[18], row[19], strict=True)),
-        invoice_no=row[20],
-        delivered_on=row[21],
-        window_no=row[22],
-        settled_on=row[23],
-    )
+        str(row[0]), WalletKey(row[1], row[2]), row[5], OrderKey(row[3], row[4]), row[6], policies[row[6]].version, _STATES[row[7]],
+        lines_in(row[8]), row[10], row[11], _PAYEES[row[13]], row[14], row[15], row[16],
+        tuple([Draw(*parts) for parts in zip(row[17], row[18], row[19], strict=True)]),
+        row[12], tuple(row[9]), row[20], row[21], row[22], row[23],
+    )  # fmt: skip
 
 
-def note(row: Sequence[Any]) -> Note:
-    """A row of VOUCHER_COLUMNS."""
-    return Note(row[0], row[3], WalletKey(row[1], row[2]), *row[4:13])
+def note(row: Sequence[Any], wallet: WalletKey | None = None) -> Note:
+    """A row of VOUCHER_COLUMNS; `wallet` is whose it is, where that is at hand."""
+    note_id, issuer, enterprise, voucher_no, face, available, reserved, redeemed, returned, issued_on, expires_on, counted, cancelled = row
+    key = wallet or WalletKey(issuer, enterprise)
+    return Note(note_id, voucher_no, key, face, available, reserved, redeemed, returned, issued_on, expires_on, counted, cancelled)
 
 
 def enterprise(row: Sequence[Any]) -> Enterprise:
@@ -74,7 +67,7 @@ def enterprise(row: Sequence[Any]) -> Enterprise:
 
 def provider(row: Sequence[Any]) -> Provider:
     """A row of (uscc, name, home, categories, admitted_on, rating, suspended_on), and quality_listed_on where it is read."""
-    return Provider(row[0], row[1], row[2], tuple(Category(name) for name in row[3]), *row[4:8])
+    return Provider(row[0], row[1], row[2], tuple(_CATEGORIES[name] for name in row[3]), *row[4:8])
 
 
 def class_rule(row: Sequence[Any]) -> ClassRule:

@@ -133,6 +133,23 @@ async def test_what_another_process_did_to_a_redemptions_notes_counts_at_its_cap
         assert code(await submit(other, capturing(ours, LAB, "INV-again"))) != "OK"
 
 
+@pytest.mark.parametrize("beside", [True, False])
+async def test_what_another_process_did_to_a_redemption_counts_where_its_wallet_did_not_change(
+    book: Book, committer: GroupCommitter, beside: bool
+) -> None:
+    """Its capture may wait for review, which moves no money: the wallet is still as remembered, the redemption is not."""
+    ours, kept, strange = (str(uuid.uuid4()) for _ in range(3))
+    for number, each in enumerate((ours, kept)):
+        assert code(await submit(committer, authorizing(ISSUER, FIRMS[1], LAB, f"HT-{number}", 15_000, redemption_id=each))) == "OK"
+    async with book.committer() as other:
+        assert code(await submit(other, authorizing(ISSUER, FIRMS[0], LAB, "HT-strange", 15_000, redemption_id=strange))) == "OK"
+    with psycopg.connect(book.uri) as another:
+        another.execute("UPDATE redemption SET state = 'PENDING_REVIEW' WHERE redemption_id = %s", (ours,))
+    captures = [capturing(ours, LAB, "INV-ours"), capturing(kept, LAB, "INV-kept")]
+    told = await together(committer, [*captures, capturing(strange, LAB, "INV-strange")] if beside else captures)
+    assert [code(outcome) for outcome in told] == ["INVALID_STATE", *["OK"] * (len(told) - 1)]
+
+
 async def test_many_lanes_leave_what_one_by_one_leaves(book: Book) -> None:
     """More than a batch of authorizations and of captures at once, beside each other, and every fen is where it belongs."""
     identifiers = [str(uuid.uuid4()) for _ in range(900)]

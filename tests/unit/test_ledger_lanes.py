@@ -17,7 +17,7 @@ from hub.application.batch import Keys, RequestKey, WorkingSet
 from hub.application.commands import LedgerCommand
 from hub.domain.caller import Caller, Role
 from hub.domain.clock import SimulatedClock
-from hub.domain.model import OrderKey, WalletKey
+from hub.domain.model import OrderKey, State, WalletKey
 from hub.ledger.committer import GroupCommitter
 from hub.ledger.items import Item
 from hub.ledger.lanes import Lane, Owners, choose, names
@@ -98,6 +98,16 @@ def test_a_redemption_authorized_here_is_known_by_its_wallet() -> None:
     batch = choose(queue, held(Named(("a",))), owners, 10)
     assert labels(batch) == [1]
     assert labels(list(queue)) == [0]
+
+
+def test_a_redemption_captured_with_its_authorization_is_not_remembered() -> None:
+    captured = redemption("r", WalletKey("310000", "a"), OrderKey("lab", "r"))
+    captured.state = State.PENDING_REVIEW
+    ws = WorkingSet(now=datetime(2026, 1, 1, tzinfo=UTC), redemptions={"r": captured})
+    ws.new_redemptions["r"] = None
+    owners = Owners()
+    owners.learn(ws)
+    assert owners.known(["r"]) == {}
 
 
 def test_one_invoice_of_two_captures_keeps_their_order() -> None:
