@@ -251,7 +251,8 @@ class Loader:
         if self._changed and not self._reads_named:
             self._read_notes(trip)
             self._ask(trip, lookups.QUOTAS, self._values, self._take_quotas, lookups.UNKNOWN)
-        if lost := self._lost():
+        # What went on elsewhere may hold notes that no longer mattered when its wallet was read.
+        if lost := [*self._lost(), *self._moved]:
             self._ask(trip, lookups.DRAWN, {"strange": texts(lost)}, self._take_notes)
         if self._moved:
             self._ask(trip, lookups.REDEMPTIONS_LOCKED, {"unread": texts(self._moved)}, self.redemption_rows.extend)
