@@ -31,7 +31,9 @@ def authorized(first: bytes, made: Decision, reasons: list[bytes]) -> bytes:
 
 def captured(first: bytes, made: Decision, reasons: list[bytes]) -> bytes:
     """Return the `CaptureResponse`."""
-    return _joined(first, pb.CaptureResponse(released_fen=made.released, forfeited_fen=made.forfeited), _CAPTURE_REASONS, reasons)
+    if made.released or made.forfeited:
+        first += written(pb.CaptureResponse(released_fen=made.released, forfeited_fen=made.forfeited))
+    return first + fields(_CAPTURE_REASONS, reasons)
 
 
 def approved(first: bytes, made: Decision, reasons: list[bytes]) -> bytes:

@@ -100,9 +100,11 @@ def redemption(item: Redemption, window_id: str = "") -> clearing_pb2.Redemption
     message.state = enums.STATE_OUT[item.state]
     message.authorized_fen = item.authorized
     message.subsidy_fen = item.subsidy
-    message.refunded_fen = item.refunded
+    if item.refunded:
+        message.refunded_fen = item.refunded
     message.payee = enums.PAYEE_OUT[item.payee_kind]
-    message.invoice_no = item.invoice_no
+    if item.invoice_no:
+        message.invoice_no = item.invoice_no
     message.quota_year = item.quota_year
     since, authorized_at = item.authorized_at - _EPOCH, message.authorized_at
     authorized_at.seconds = since.days * 86_400 + since.seconds
@@ -136,13 +138,13 @@ def _settled(message: clearing_pb2.Redemption, item: Redemption, settled_on: dat
 
 def breakdown(item: Breakdown, steps: list[bytes]) -> bytes:
     """How an amount came about, serialised. `steps` are its reasons."""
-    message = clearing_pb2.Breakdown(
-        entitlement_fen=item.entitlement,
-        subsidy_fen=item.subsidy,
-        clamps=item.clamps,
-        vouchers_used=item.vouchers_used,
-        enterprise_pays_fen=item.enterprise_pays,
-    )
+    message = clearing_pb2.Breakdown()
+    message.entitlement_fen = item.entitlement
+    message.subsidy_fen = item.subsidy
+    if item.clamps:
+        message.clamps.extend(item.clamps)
+    message.vouchers_used = item.vouchers_used
+    message.enterprise_pays_fen = item.enterprise_pays
     return written(message) + fields(_BREAKDOWN_REASONS, steps)
 
 
