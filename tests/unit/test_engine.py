@@ -47,9 +47,10 @@ _COMMAND = "from hub.cli import main; main()"
 
 def test_what_was_compiled_of_these_sources_is_loaded(home: Path) -> None:
     engine.check(home / "hub" / "_compiled", home)
-    done = _run(home, _SHOW)
+    last = _run(home, _SHOW).stderr.splitlines()[-1]
     # It got as far as loading the library, which is none.
-    assert f"money{engine.SUFFIX}: file too short" in done.stderr
+    assert last.startswith("ImportError: ")
+    assert f"money{engine.SUFFIX}" in last
 
 
 @pytest.mark.parametrize("edit", ["FEN = 2\n", None])
