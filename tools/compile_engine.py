@@ -172,7 +172,9 @@ def compile_into(folder: Path, modules: Sequence[str]) -> None:
     def made(extension: Any, source: str) -> list[str]:
         places = [*extension.include_dirs, sysconfig.get_path("include")]
         # mypyc would have a warning that a newer compiler invents end the build.
-        return compiler.compile([source], str(WORK / "o"), None, places, False, None, [*extension.extra_compile_args, "-Wno-error"])
+        options = [*extension.extra_compile_args, "-Wno-error"]
+        files: list[str] = compiler.compile([source], str(WORK / "o"), None, places, False, None, options)
+        return files
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         compiled = [(extension, [pool.submit(made, extension, source) for source in extension.sources]) for extension in extensions]
