@@ -235,8 +235,12 @@ class WorkingSet:
                     self.dirty_notes[note_id] = note
 
     def _put_order(self, order: OrderState) -> None:
-        if order.key not in self.orders:
+        known = self.orders.get(order.key)
+        if known is None:
             self.new_orders.add(order.key)
+        elif known == order:
+            # Captured on the lines as authorized: nothing to write.
+            return
         self.orders[order.key] = order
         self.dirty_orders.add(order.key)
 

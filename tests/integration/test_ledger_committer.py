@@ -151,6 +151,17 @@ async def test_the_same_request_in_one_batch_and_in_a_later_one_has_one_effect(b
     assert book.one("SELECT count(*) FROM idempotency WHERE request_id = %s", item.request_id) == 2
 
 
+@pytest.mark.parametrize(("fee", "written"), [(10_000, False), (9_000, True)], ids=["as authorized", "otherwise"])
+async def test_a_capture_writes_the_order_only_where_its_lines_change_it(book: Book, fee: int, written: bool) -> None:
+    key, place = str(uuid.uuid4()), "SELECT ctid::text FROM service_order WHERE order_no = 'HT-1'"
+    async with book.committer() as committer:
+        assert (await submit(committer, authorizing(CHANGXING, FIRMS[0], LAB, "HT-1", 10_000, redemption_id=key))).ok
+        before = book.one(place)
+        assert (await submit(committer, capturing(key, LAB, "FP-1", fee))).ok
+    assert (book.one(place) != before) is written
+    assert (await audit(book.uri)).clean
+
+
 async def test_a_refusal_is_remembered_too(book: Book) -> None:
     item = capturing(str(uuid.uuid4()), LAB, "FP-1")
     async with book.committer() as committer:
