@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.fixtures.forked",
     "tests.fixtures.badinput",
     "tests.fixtures.ledger",
+    "tests.fixtures.dice",
 ]
 
 

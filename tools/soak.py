@@ -1,7 +1,7 @@
 """Runs the proofs of the clearing core over and over, each time from another seed, for some minutes: `python tools/soak.py 30`.
 
-Crash matrix, deadlines, disturbances, full disk, fuzzing, linearizability, properties, and the live hub beside its model. Stops at the
-first failure and says how to repeat it.
+Crash matrix, deadlines, disturbances, full disk, fuzzing, batches beside sequences, linearizability, properties, and the live hub beside
+its model. Stops at the first failure and says how to repeat it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ SUITES = (
     "tests/integration/test_disturbances.py",
     "tests/integration/test_disk_full.py",
     "tests/integration/test_fuzz.py",
+    "tests/integration/test_ledger_sequence.py",
     "tests/integration/test_linearizability.py",
     "tests/property",
 )
 LONG = {
     "YRD_FUZZ_EXAMPLES": "300",
     "YRD_ROUNDS": "60",
+    "YRD_SEQUENCE_ROUNDS": "12",
     "YRD_LIVE_EXAMPLES": "300",
     "YRD_LIVE_MUTANTS": "9",
     "YRD_DATABASE_TIMES": "5",

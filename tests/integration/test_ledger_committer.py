@@ -1,13 +1,9 @@
-"""The group committer on PostgreSQL: a batch is its commands in sequence; ids, bounds, defects and lost connections have their outcome."""
+"""The group committer on PostgreSQL: ids, bounds, defects and lost connections have their outcome."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import uuid
-from collections import Counter
-from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -15,29 +11,20 @@ import pytest
 from structlog.testing import capture_logs
 
 from hub.application.batch import Keys, WorkingSet
-from hub.application.commands import LedgerCommand, Submission
-from hub.application.issuing import CancelCommand, ExpireWalletCommand, IssueCommand
-from hub.application.redeeming import approve_command, lapse_command, refund_command, reject_command, void_command
-from hub.application.sweeping import SCHEDULER
+from hub.application.commands import Submission
 from hub.codec.outcome import Outcome
 from hub.domain.caller import Caller
-from hub.domain.issue import IssueItem
 from hub.domain.model import WalletKey
-from hub.domain.review import Approve, Refund, Reject, Void
-from hub.embedded import EmbeddedPostgres
 from hub.ledger.audit import audit
 from hub.ledger.committer import WORTH_ITEMS, GroupCommitter
 from hub.ledger.writing import write
 from tests.fixtures import delta
 from tests.fixtures.ledger import (
     FIRMS,
-    SUZHOU_FIRM,
     Book,
-    Sent,
     authorizing,
     capturing,
     code,
-    fresh_book,
     in_one_batch,
     issuing,
     other_body,
@@ -50,90 +37,6 @@ from tests.support_usecases import platform
 
 CHANGXING, ZHEJIANG, JIANGSU, SHANGHAI = delta.CHANGXING, delta.ZHEJIANG, delta.JIANGSU, delta.SHANGHAI
 LAB, OTHER_LAB = delta.SHANGHAI_LAB, delta.ANHUI_LAB
-ROUNDS, COMMANDS = 5, 50
-
-
-class Dice:
-    """Draws commands that meet on few wallets, orders, invoices and numbers, good and bad ones, some of them twice."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
-        self._redemptions: list[tuple[str, str]] = []
-        self._sent: list[Sent] = []
-
-    def round(self, count: int) -> list[Sent]:
-        """Draw commands on what earlier rounds made: an id is known to a caller only once it was answered."""
-        known, fresh = list(self._redemptions), []
-        for _ in range(count):
-            kinds: list[Callable[[], Sent]] = [self._authorize, self._authorize, self._issue, self._cancel, self._sweep]
-            kinds += [lambda: self._on_redemption(known)] * 5 if known else []
-            kinds += [lambda: self._random.choice(self._sent), lambda: other_body(self._random.choice(self._sent))] if self._sent else []
-            fresh.append(self._random.choice(kinds)())
-            self._sent.append(fresh[-1])
-        return fresh
-
-    def _sent_as(self, command: Any, *callers: str) -> Sent:
-        made = sent(command, platform(self._random.choice(callers)), str(uuid.UUID(int=self._random.getrandbits(128))))
-        return made._replace(digest=made.request_id.encode()[:32])
-
-    def _authorize(self) -> Sent:
-        issuer, firm = self._random.choice([(CHANGXING, FIRMS[0]), (CHANGXING, FIRMS[1]), (ZHEJIANG, FIRMS[0]), (JIANGSU, SUZHOU_FIRM)])
-        lab = self._random.choice([LAB, OTHER_LAB])
-        key = str(uuid.UUID(int=self._random.getrandbits(128)))
-        self._redemptions.append((key, lab))
-        fees = [self._random.choice([1, 10_000, 60_001, 250_000]) for _ in range(self._random.choice([1, 1, 2]))]
-        drawn = authorizing(issuer, firm, lab, f"HT-{self._random.randrange(40)}", *fees, redemption_id=key)
-        return self._sent_as(drawn.command, delta.LABS[lab], delta.LABS[lab], SHANGHAI)
-
-    def _on_redemption(self, known: list[tuple[str, str]]) -> Sent:
-        key, lab = self._random.choice(known)
-        home, fee = delta.LABS[lab], self._random.choice([1, 5_000, 60_001])
-        capture = capturing(key, lab, f"FP-{self._random.randrange(6)}").command
-        made: list[tuple[LedgerCommand, tuple[str, ...]]] = [
-            (capture, (home,)),
-            (capture, (home,)),
-            (void_command(Void(key)), (home, CHANGXING)),
-            (refund_command(Refund(key, fee)), (home,)),
-            (approve_command(Approve(key, fee)), (JIANGSU, JIANGSU, CHANGXING)),
-            (reject_command(Reject(key, "")), (JIANGSU,)),
-        ]
-        command, callers = self._random.choice(made)
-        return self._sent_as(command, *callers)
-
-    def _issue(self) -> Sent:
-        numbers = (f"NO-{self._random.randrange(8)}",) if self._random.random() < 0.5 else ()
-        return self._sent_as(IssueCommand(CHANGXING, (IssueItem(self._random.choice(FIRMS), 7_000, 1, numbers),)), CHANGXING)
-
-    def _cancel(self) -> Sent:
-        wallet = WalletKey(CHANGXING, self._random.choice(FIRMS))
-        return self._sent_as(CancelCommand(wallet, f"NO-{self._random.randrange(8)}"), CHANGXING, SHANGHAI)
-
-    def _sweep(self) -> Sent:
-        wallet = WalletKey(CHANGXING, self._random.choice(FIRMS))
-        key = self._random.choice(self._redemptions)[0] if self._redemptions else str(uuid.UUID(int=1))
-        command: LedgerCommand = ExpireWalletCommand(wallet) if self._random.random() < 0.5 else lapse_command(key)
-        return Sent(command, SCHEDULER, "", b"")
-
-
-@pytest.mark.parametrize("seed", range(2))
-async def test_a_batch_is_its_commands_in_sequence(postgres_server: EmbeddedPostgres, furnished: str, seed: int) -> None:
-    dice, seen = Dice(seed), Counter[str]()
-    with fresh_book(postgres_server, furnished) as batched, fresh_book(postgres_server, furnished) as single:
-        for _ in range(ROUNDS):
-            items = dice.round(COMMANDS)
-            outcomes = await in_one_batch(batched, items)
-            async with single.committer() as committer:
-                assert [await submit(committer, item) for item in items] == outcomes
-            seen.update(map(code, outcomes))
-            for book in (batched, single):
-                # A committer takes its block of note ids with it; the next one starts another in both.
-                book.clock.advance_to(book.clock.now() + timedelta(days=20))
-        assert batched.tables() == single.tables()
-        report = await audit(batched.uri)
-    assert report.clean, report.differences
-    # The dice have thrown enough of everything to say so.
-    assert seen["OK"] > ROUNDS * COMMANDS / 4
-    assert seen.keys() >= {"QUOTA_EXCEEDED", "INVALID_STATE", "DUPLICATE_INVOICE", "REQUEST_ID_REUSED", "NOT_PERMITTED"}
 
 
 async def test_the_same_request_in_one_batch_and_in_a_later_one_has_one_effect(book: Book) -> None:

@@ -1,4 +1,4 @@
-"""What a committer keeps in memory is never older than what is stored: whoever changed it, the next batch sees it."""
+"""What a committer keeps in memory of the ledger is never older than what is stored: whoever changed it, the next batch sees it."""
 
 from __future__ import annotations
 
@@ -28,46 +28,6 @@ async def committer(book: Book) -> AsyncIterator[GroupCommitter]:
         yield running
     report = await audit(book.uri)
     assert report.clean, report.differences
-
-
-CHANGES = {
-    "suspension": (
-        "INSERT INTO registry.suspension (provider, since, reason, entered_by, ended_by, ended_reason) "
-        "VALUES (%(lab)s, '2026-01-01', 'x', '310000', '', '')",
-        "PROVIDER_SUSPENDED",
-    ),
-    "provider": ("UPDATE registry.provider SET admitted_on = '2126-01-01' WHERE uscc = %(lab)s", "PROVIDER_NOT_FOUND"),
-    "negative list": (
-        "INSERT INTO registry.negative_list (enterprise, since, reason, entered_by, ended_by, ended_reason) "
-        "VALUES (%(firm)s, '2026-01-01', 'x', '330000', '', '')",
-        "ENTERPRISE_SANCTIONED",
-    ),
-    "enterprise": ("UPDATE enterprise SET kind = 'TECH_SME', sme_no = '' WHERE uscc = %(firm)s", "ENTERPRISE_NOT_ELIGIBLE"),
-}
-
-
-@pytest.mark.parametrize("what", CHANGES)
-async def test_a_change_of_reference_data_counts_from_its_commit(book: Book, committer: GroupCommitter, what: str) -> None:
-    statement, refusal = CHANGES[what]
-    with psycopg.connect(book.uri) as other:
-        other.execute(statement, {"lab": LAB, "firm": FIRMS[0]})
-        assert code(await submit(committer, authorizing(ISSUER, FIRMS[0], LAB, "HT-before", 1_000))) == "OK"
-        other.commit()
-    assert code(await submit(committer, authorizing(ISSUER, FIRMS[0], LAB, "HT-after", 1_000))) == refusal
-
-
-async def test_a_change_that_is_rolled_back_never_counts(book: Book, committer: GroupCommitter) -> None:
-    with psycopg.connect(book.uri) as other:
-        other.execute(CHANGES["suspension"][0], {"lab": LAB})
-        other.rollback()
-    assert code(await submit(committer, authorizing(ISSUER, FIRMS[0], LAB, "HT-after", 1_000))) == "OK"
-
-
-async def test_one_version_for_one_transaction_however_many_rows(book: Book, committer: GroupCommitter) -> None:
-    before = book.one("SELECT version FROM reference_version WHERE kind = 'enterprise'")
-    with psycopg.connect(book.uri) as other:
-        other.execute("UPDATE enterprise SET staff = staff + 1")
-    assert book.one("SELECT version FROM reference_version WHERE kind = 'enterprise'") == before + 1
 
 
 @pytest.mark.parametrize(
