@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import Any
 
 import psycopg
 import pytest
@@ -17,7 +16,6 @@ from hub.domain.caller import Caller
 from hub.domain.model import WalletKey
 from hub.ledger.audit import audit
 from hub.ledger.committer import WORTH_ITEMS, GroupCommitter
-from hub.ledger.writing import write
 from tests.fixtures import delta
 from tests.fixtures.ledger import (
     FIRMS,
@@ -175,26 +173,3 @@ async def test_a_connection_cut_in_mid_batch_has_its_outcome_once(book: Book, st
         assert await together(committer, items) == await answers
     assert book.one("SELECT count(*) FROM redemption") == 3
     assert (await audit(book.uri)).clean
-
-
-async def test_a_commit_whose_answer_is_lost_is_found_not_repeated(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = 0
-
-    async def write_and_lose(connection: Any, ws: WorkingSet) -> None:
-        nonlocal lost
-        await write(connection, ws)
-        if not lost:
-            lost += 1
-            await connection.close()
-            raise psycopg.OperationalError("the connection broke at COMMIT")
-
-    monkeypatch.setattr("hub.ledger.committer.write", write_and_lose)
-    items = [issuing(CHANGXING, FIRMS[0]), authorizing(CHANGXING, FIRMS[0], LAB, "HT-1", 10_000)]
-    outcomes = await in_one_batch(book, items)
-    assert lost == 1
-    assert [code(outcome) for outcome in outcomes] == ["OK", "OK"]
-    assert book.one("SELECT count(*) FROM redemption") == 1
-    assert book.one("SELECT issued FROM quota WHERE issuer = %s AND enterprise = %s", CHANGXING, FIRMS[0]) == 10 * 100_000 + 10_000
-    assert [outcome.body for outcome in outcomes] == [
-        book.one("SELECT body FROM idempotency WHERE request_id = %s", item.request_id) for item in items
-    ]

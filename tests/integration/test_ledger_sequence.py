@@ -7,14 +7,12 @@ bounds make the caches forget all the time.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
 import pytest
 
 from hub.codec.outcome import Outcome
@@ -25,6 +23,7 @@ from hub.ledger.lanes import Owners
 from hub.ledger.wallets import WalletCache
 from tests.fixtures.dice import Dice, Mix, twin_books
 from tests.fixtures.ledger import Book, Sent, code, fresh_book, submit, together
+from tests.fixtures.rows import same
 from tests.fixtures.seeds import SEED, SEQUENCE_ROUNDS
 
 DAYS_BETWEEN = 20
@@ -99,7 +98,7 @@ async def test_rounds_of_batches_leave_what_their_commands_leave_one_at_a_time(
                 assert outcomes == expected, where
                 seen.update(map(code, outcomes))
                 dice.hear(burst, outcomes)
-            _same(book, single, where, ordered=not play.lanes)
+            same(book, single, where, ordered=not play.lanes)
             for each in (book, single):
                 each.clock.advance_to(each.clock.now() + timedelta(days=DAYS_BETWEEN))
         report = await audit(book.uri)
@@ -110,48 +109,6 @@ async def test_rounds_of_batches_leave_what_their_commands_leave_one_at_a_time(
     assert seen.keys() >= {"QUOTA_EXCEEDED", "REQUEST_ID_REUSED"}, seen
     if not play.lanes:
         assert seen.keys() >= {"VOUCHER_EXHAUSTED", "INVALID_STATE", "DUPLICATE_INVOICE", "NOT_PERMITTED", "REDEMPTION_NOT_FOUND"}, seen
-
-
-def _same(book: Book, single: Book, where: str, *, ordered: bool) -> None:
-    """Every row of every table is the same. Where batches went beside each other it is free who came first of those that did not meet:
-    the numbers of rows in journal and outbox, and the ids of notes, which have their issuers' numbers."""
-    if ordered:
-        assert book.tables() == single.tables(), where
-        return
-    ours, theirs = _free_of_order(book), _free_of_order(single)
-    for table, rows in theirs.items():
-        assert ours[table] == rows, f"{where}: {table}"
-    assert ours.keys() == theirs.keys()
-
-
-def _free_of_order(book: Book) -> dict[str, list[str]]:
-    """Return every row without what depends on the order of commands that did not meet; a wallet's transfers stay in their order."""
-    with psycopg.connect(book.uri, autocommit=True) as connection:
-        names = connection.execute("SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'registry')").fetchall()
-        numbers = dict(connection.execute("SELECT note_id, voucher_no FROM voucher").fetchall())
-        found: dict[str, list[str]] = {}
-        for schema, table in names:
-            rows = [row for (row,) in connection.execute(f"SELECT to_jsonb(t) FROM {schema}.{table} AS t".encode())]
-            if table == "journal":
-                rows = list(_in_wallets(rows))
-            found[f"{schema}.{table}"] = sorted(json.dumps(_named(row, numbers), sort_keys=True) for row in rows)
-    return found
-
-
-def _in_wallets(transfers: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    places = Counter[tuple[str, str]]()
-    for row in sorted(transfers, key=lambda row: int(row["seq"])):
-        wallet = row["issuer"], row["enterprise"]
-        places[wallet] += 1
-        yield {**row, "place": places[wallet]}
-
-
-def _named(row: dict[str, Any], numbers: dict[int, str]) -> dict[str, Any]:
-    """Return a row with the numbers of notes in place of their ids, and without its own."""
-    kept = {key: value for key, value in row.items() if key not in ("seq", "note_id")}
-    for key in kept.keys() & {"notes", "draw_notes"}:
-        kept[key] = [numbers[note] for note in kept[key]]
-    return kept
 
 
 async def test_two_processes_at_once_have_each_effect_once_and_right_books(
