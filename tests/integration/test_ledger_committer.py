@@ -19,6 +19,7 @@ from hub.ledger.committer import WORTH_ITEMS, GroupCommitter
 from tests.fixtures import delta
 from tests.fixtures.ledger import (
     FIRMS,
+    SUZHOU_FIRM,
     Book,
     authorizing,
     capturing,
@@ -61,6 +62,22 @@ async def test_a_capture_writes_the_order_only_where_its_lines_change_it(book: B
         assert (await submit(committer, capturing(key, LAB, "FP-1", fee))).ok
     assert (book.one(place) != before) is written
     assert (await audit(book.uri)).clean
+
+
+async def test_redemptions_captured_together_stay_on_their_pages(book: Book) -> None:
+    made = [(authorizing(JIANGSU, SUZHOU_FIRM, LAB, f"HT-{number}", 1_000, redemption_id=key), key) for number, key in enumerate(_ids(60))]
+    page = "SELECT redemption_id::text, (ctid::text::point)[0]::int FROM redemption ORDER BY redemption_id"
+    async with book.committer() as committer:
+        assert all(outcome.ok for outcome in await together(committer, [item for item, _ in made]))
+        before = book.rows(page)
+        captured = await together(committer, [capturing(key, LAB, f"FP-{key}") for _, key in made])
+    assert all(outcome.ok for outcome in captured)
+    assert len({row[1] for row in before}) > 1
+    assert book.rows(page) == before
+
+
+def _ids(count: int) -> list[str]:
+    return [str(uuid.UUID(int=number)) for number in range(1, count + 1)]
 
 
 async def test_a_refusal_is_remembered_too(book: Book) -> None:
