@@ -61,14 +61,14 @@ class Play(NamedTuple):
     lanes: bool = False
 
 
-_TURNS = [Mix(80), Mix(80, goes_on=0.7)] * SEQUENCE_ROUNDS
+_TURNS = [Mix(40), Mix(60, goes_on=0.6)] * (2 * SEQUENCE_ROUNDS)
 _NARROW = [Mix(80, groups=4, goes_on=0.6, strange=0.1, numbered=1.0)] * (2 * SEQUENCE_ROUNDS)
 _ENOUGH = Mix(BATCH_ITEMS_MAX + OVERLAP_ITEMS + 40, groups=4, goes_on=0.6, strange=0.0, numbered=1.0)
 _WIDE = [_ENOUGH, _ENOUGH] * max(1, SEQUENCE_ROUNDS // 6)
 
 PLAYS = {
-    "batches": Play(_TURNS, Bounds(notes=30, owners=8)),
-    "two processes in turn": Play(_TURNS, Bounds(notes=30, owners=8), processes=2),
+    "batches": Play(_TURNS, Bounds(notes=12, owners=40)),
+    "two processes in turn": Play(_TURNS, Bounds(notes=40, owners=40), processes=2),
     "lanes on few": Play(_NARROW, Bounds(notes=60, owners=100, overlap=10, batch=16), lanes=True),
     "lanes as they are": Play(_WIDE, Bounds(notes=60, owners=1_000), lanes=True),
 }
