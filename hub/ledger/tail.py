@@ -2,8 +2,8 @@
 
 Numbers are given out before transactions commit, so a higher number may be seen before a lower one. Whoever inserts holds a lock on the
 table from before the number is drawn until after its rows can be seen. So: look which number is the highest, look who holds that lock,
-and wait until all of those are gone. Every number up to the highest is then settled: its row can be seen, or it never comes. Events of
-one key are committed in the order of their numbers (the ledger's row locks see to that).
+and wait until all of those are gone. Every number up to the highest is then settled: its row can be seen, or it never comes. What depends
+on what came before has the higher number (row locks see to that), so the order of numbers is one that could have happened.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,13 @@ RELAY_LOCK = 0x7972645F6F757462
 
 # A relay whose machine vanished must lose its lock soon, not after the two hours that TCP takes by default.
 _KEEPALIVE = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
+
+_WRITERS = """
+SELECT virtualtransaction FROM pg_locks
+WHERE locktype = 'relation' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND relation = 'outbox'::regclass AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid()"""
+_WRITERS_SECONDS_MAX = 0.5
+_WRITERS_PAUSE_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,8 @@ class Outbox:
 
     def __init__(self, dsn: str) -> None:
         self.locked = False
+        self._reached = 0
+        """Up to which number no row can come any more that was not returned."""
         self._connection = psycopg.connect(dsn, autocommit=True, connect_timeout=5, application_name="deltahub-relay")
 
     @property
@@ -54,13 +64,45 @@ class Outbox:
         return self.locked
 
     def unpublished(self, rows_max: int) -> list[OutboxRow]:
-        """Return the first unpublished rows in sequence order."""
+        """Return the first unpublished rows in sequence order, of which none with a lower number can come any more.
+
+        Numbers are drawn before transactions commit. Where one is missing, whoever may have drawn it holds a lock on the table until its
+        row can be seen or never comes (`hub/ledger/tail.py`), and is waited for; what it keeps back too long comes with the next call.
+        """
+        rows = self._read(rows_max)
+        if self._follow_on(rows) == len(rows):
+            return self._reach(rows)
+        highest, writers, deadline = rows[-1].seq, self._writers(), time.monotonic() + _WRITERS_SECONDS_MAX
+        while writers:
+            if time.monotonic() > deadline:
+                return self._reach(rows[: self._follow_on(rows)])
+            time.sleep(_WRITERS_PAUSE_SECONDS)
+            writers &= self._writers()
+        return self._reach([row for row in self._read(rows_max) if row.seq <= highest])
+
+    def _read(self, rows_max: int) -> list[OutboxRow]:
         cursor = self._connection.execute(
             "SELECT seq, topic, key, type, occurred_at, payload FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT %s",
             (rows_max,),
             prepare=True,
         )
         return [OutboxRow(*row) for row in cursor]
+
+    def _follow_on(self, rows: Sequence[OutboxRow]) -> int:
+        """Return how many of the rows were returned before or follow those, one another, without a gap."""
+        reached = self._reached
+        for place, row in enumerate(rows):
+            if row.seq > reached + 1:
+                return place
+            reached = max(reached, row.seq)
+        return len(rows)
+
+    def _reach(self, rows: list[OutboxRow]) -> list[OutboxRow]:
+        self._reached = max(self._reached, rows[-1].seq if rows else 0)
+        return rows
+
+    def _writers(self) -> set[str]:
+        return {row[0] for row in self._connection.execute(_WRITERS, prepare=True)}
 
     def mark_published(self, seqs: Sequence[int], at: datetime) -> None:
         """Mark rows as published at `at`."""

@@ -2,8 +2,8 @@
 
 One relay at a time is active, by a session lock of PostgreSQL; the others stand by and take over when its session ends. A row is marked
 published only after all in-sync replicas have it. A crash between the two sends it again: consumers know the event by its `ce_id`, which
-is the row's sequence number. Rows of one key are committed in sequence order (the ledger's row locks see to that), so reading the
-unpublished rows in sequence order keeps each key in order. A row that cannot be sent is never skipped: everything behind it waits.
+is the row's sequence number. Rows are sent in sequence order, none before a lower one that may still be committed (`outbox.py`), which
+keeps each key in order. A row that cannot be sent is never skipped: everything behind it waits.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from hub.domain.clock import SimulatedClock
 from hub.messaging.cloudevents import decode
 from hub.messaging.metrics import RelayMetrics
+from hub.messaging.outbox import Outbox
 from hub.messaging.topics import out_topic, pool_topic
 from tests.fixtures import messaging as exchange
 from tests.fixtures.kafka import Broker
@@ -120,3 +122,22 @@ def test_a_relay_stops_while_kafka_is_away(outbox: str) -> None:
     thread.join(exchange.DEADLINE_SECONDS)
     assert not thread.is_alive()
     assert exchange.unpublished(outbox) == 1
+
+
+def test_a_row_waits_for_a_lower_number_that_may_still_be_committed(database: str) -> None:
+    """A payment tells of an enterprise's redemptions without its wallet's lock, so a batch may commit a higher number of the key first."""
+    exchange.prepare_database(database)
+    row = "INSERT INTO outbox (topic, key, type, occurred_at, payload) VALUES ('310000.out', 'firm', 't', now(), '') RETURNING seq"
+    with closing(Outbox(database)) as outbox:
+        before = exchange.add_rows(database, ["firm"])
+        assert [item.seq for item in outbox.unpublished(10)] == before
+        outbox.mark_published(before, exchange.AT)
+        with psycopg.connect(database) as payment, psycopg.connect(database) as rolled_back:
+            lower = payment.execute(row).fetchone()
+            rolled_back.execute(row)
+            higher = exchange.add_rows(database, ["firm"])
+            assert outbox.unpublished(10) == []
+            payment.commit()
+            assert [item.seq for item in outbox.unpublished(10)] == [*(lower or ())]
+            rolled_back.rollback()
+            assert [item.seq for item in outbox.unpublished(10)] == [*(lower or ()), *higher]
