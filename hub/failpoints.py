@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 
 PLACES = (
     *("committer.before_lock", "committer.after_load", "committer.after_decide"),
-    *("committer.after_write_before_commit", "committer.after_commit_before_reply"),
-    *("unitofwork.before_commit", "unitofwork.after_commit"),
+    *("committer.after_write_before_commit", "committer.commit_in_flight", "committer.after_commit_before_reply"),
+    *("unitofwork.before_commit", "unitofwork.commit_in_flight", "unitofwork.after_commit"),
     *("relay.before_send", "relay.after_send_before_mark", "relay.after_mark"),
-    *("consumer.after_handle_before_inbox", "consumer.after_inbox_before_offset_commit"),
+    *("webhooks.after_post_before_save", "webhooks.after_save"),
+    *("consumer.before_handle", "consumer.after_handle_before_inbox", "consumer.after_inbox_before_offset_commit"),
+    *("scheduler.before_commands", "scheduler.after_commands_before_mark", "scheduler.after_mark"),
 )
 """Every place there is, in the order a command passes them."""
 

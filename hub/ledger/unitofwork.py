@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg import AsyncConnection
+from psycopg.generators import fetch_many
 from sqlalchemy import text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -20,7 +22,7 @@ from hub.codec.outcome import Outcome, answer, recorded, refused
 from hub.domain.caller import Caller
 from hub.domain.clock import Clock
 from hub.domain.refusals import Refusal, RefusalCode
-from hub.failpoints import failpoint
+from hub.failpoints import FailpointError, armed, failpoint
 from hub.ledger.connection import sqlalchemy_url
 from hub.ledger.tables import IdempotencyRow, OutboxRow
 
@@ -78,6 +80,8 @@ class UnitOfWork:
                 tx.emit(command_outcome(reply, request_id, outcome))
             await self._publish(session, tx.events, tx.now)
             failpoint("unitofwork.before_commit")
+            if armed("unitofwork.commit_in_flight"):
+                await _commit_in_steps(session)
         failpoint("unitofwork.after_commit")
         return outcome
 
@@ -134,6 +138,21 @@ class UnitOfWork:
 class _Stored:
     digest: bytes
     outcome: Outcome
+
+
+async def _commit_in_steps(session: AsyncSession) -> None:
+    """Commit as a rehearsal wants it: there is an instant at which COMMIT is on its way, and its answer may be lost."""
+    await session.flush()
+    connection = (await (await session.connection()).get_raw_connection()).driver_connection
+    assert isinstance(connection, AsyncConnection)
+    connection.pgconn.send_query(b"COMMIT")
+    connection.pgconn.flush()
+    try:
+        failpoint("unitofwork.commit_in_flight")
+    except FailpointError:
+        connection.pgconn.finish()
+        raise
+    await connection.wait(fetch_many(connection.pgconn))
 
 
 async def _known(session: AsyncSession, caller: Caller, request_id: str) -> _Stored | None:

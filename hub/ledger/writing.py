@@ -135,6 +135,7 @@ def _json(value: object) -> str:
 
 async def write(connection: LedgerConnection, ws: WorkingSet) -> None:
     """Write what `ws` gathered and commit, in one round trip. Raises psycopg errors; then nothing is written."""
+    in_steps = armed("committer.after_write_before_commit") or armed("committer.commit_in_flight")
     async with round_trip(connection) as trip:
         late = min((note.expires_on for note in ws.new_notes), default=date.max)
         if late <= local_date(ws.now):
@@ -147,11 +148,19 @@ async def write(connection: LedgerConnection, ws: WorkingSet) -> None:
         if parts:
             joined = _joined(tuple(statement for statement, _ in parts), bool(ws.events))
             trip.ask(joined, [item for _, params in parts for item in params])
-        if armed("committer.after_write_before_commit"):
-            # Otherwise all of it goes at once.
-            await trip.push()
-            failpoint("committer.after_write_before_commit")
+        if not in_steps:
+            trip.ask("COMMIT")
+    if in_steps:
+        await _commit_in_steps(connection)
+
+
+async def _commit_in_steps(connection: LedgerConnection) -> None:
+    """Commit as a rehearsal wants it: PostgreSQL has done and answered all that was written, then COMMIT is on its way, unanswered."""
+    failpoint("committer.after_write_before_commit")
+    async with round_trip(connection) as trip:
         trip.ask("COMMIT")
+        await trip.push()
+        failpoint("committer.commit_in_flight")
 
 
 @lru_cache(256)

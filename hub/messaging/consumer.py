@@ -139,6 +139,7 @@ class CommandConsumer:
 
     async def _handle(self, polled: Mapping[Any, list[Any]]) -> BatchOutcome:
         try:
+            failpoint("consumer.before_handle")
             outcome = await self._handler.handle(list(itertools.chain.from_iterable(polled.values())))
             failpoint("consumer.after_handle_before_inbox")
             await self._inbox.record(outcome.handled, outcome.dead, self._clock.now())

@@ -24,6 +24,7 @@ from hub.codec.encode import timestamp
 from hub.codec.events import POOL, event, out
 from hub.domain.clock import Clock
 from hub.domain.webhooks import given_up, pause_after
+from hub.failpoints import failpoint
 from hub.messaging.posting import GONE, Poster
 from yrd.events.v1 import webhook_pb2
 
@@ -88,9 +89,14 @@ class WebhookSender:
         """Post one page to each webhook that is due; return whether any event was taken. Raises psycopg.Error, SQLAlchemy's errors."""
         due = await (await connection.execute(_DUE, (self._clock.now(),))).fetchall()
         attempts = await asyncio.gather(*(self._attempt(hook) for hook in due))
+        taken = any(attempt.taken for attempt in attempts)
+        if taken:
+            failpoint("webhooks.after_post_before_save")
         for hook, attempt in zip(due, attempts, strict=True):
             await self._save(connection, hook, attempt)
-        return any(attempt.taken for attempt in attempts)
+        if taken:
+            failpoint("webhooks.after_save")
+        return taken
 
     async def _attempt(self, hook: Any) -> _Attempt:
         page = await self._tail.read([out(hook.division), POOL], hook.types, hook.cursor)
