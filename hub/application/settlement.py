@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import text
 
-from hub.application.settling import settle_payee
+from hub.application.settling import settle_payees
 from hub.application.transaction import Transaction, UseCase
 from hub.codec import encode, events
 from hub.codec.fields import Fields
@@ -65,9 +65,8 @@ async def close_window(
     window = _window(window_id, numbers, closing, tx.now)
     _tell(tx, window)
     owed = {debt.creditor for debt in closing.obligations}
-    for payee in sorted(closing.payees - owed):
-        # Nothing is owed to the payee: carried refunds offset it, and its redemptions are settled now (rules.md T3).
-        await settle_payee(tx, window_id, payee)
+    # Nothing is owed to the others: carried refunds offset it, and their redemptions are settled now (rules.md T3).
+    await settle_payees(tx, window_id, closing.payees - owed)
     return pb.CloseWindowResponse(window=window)
 
 
@@ -223,7 +222,7 @@ async def confirm_payment(tx: Transaction, request: pb.ConfirmPaymentRequest) ->
     await tx.session.execute(statement, {**key, "debtor": request.debtor, "at": tx.now})
     settled = 0
     if all(row[2] is not None or debtor == request.debtor for debtor, row in found.items()):
-        settled = await settle_payee(tx, window_id, request.creditor)
+        settled = await settle_payees(tx, window_id, [request.creditor])
     obligation = pb.Obligation(debtor=request.debtor, creditor=request.creditor, amount_fen=amount, state=pb.OBLIGATION_STATE_PAID)
     homes = {province_of(request.debtor)}
     home = await reading.provider_home(tx.session, request.creditor) or await reading.division_of(tx.session, request.creditor)

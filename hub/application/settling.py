@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import text
 
 from hub.application.transaction import Transaction
@@ -11,15 +13,16 @@ from hub.domain.posting import Account, Cause
 from hub.domain.reasons import Reason
 from hub.ledger import reading
 
-# Locked in id order, as every other command on redemptions does; no wallet or order is touched, so there is no circle.
+# Locked in id order over all payees, as every other command on redemptions does; no wallet or order is touched, so there is no circle.
 _LOCK = """
 SELECT redemption_id FROM redemption WHERE state = 'CLEARED' AND redemption_id IN (
   SELECT j.redemption_id FROM journal AS j JOIN window_issuer AS w ON w.issuer = j.issuer AND w.window_no = j.window_no
-  WHERE w.window_id = :w AND j.window_no > 0 AND j.payee = :payee AND j.cause = 'CLEAR')
+  WHERE w.window_id = :w AND j.window_no > 0 AND j.payee = ANY(CAST(:payees AS text[])) AND j.cause = 'CLEAR')
 ORDER BY redemption_id FOR UPDATE"""
 
 _SETTLE = """
-UPDATE redemption SET state = 'SETTLED', settled_on = :today WHERE redemption_id = ANY(CAST(:ids AS uuid[]))"""
+UPDATE redemption SET state = 'SETTLED', settled_on = greatest(CAST(:today AS date), delivered_on)
+WHERE redemption_id = ANY(CAST(:ids AS uuid[]))"""
 
 _POST = f"""
 INSERT INTO journal (at, cause, debit, credit, amount, issuer, enterprise, notes, note_amounts, payee, redemption_id, provider,
@@ -29,9 +32,9 @@ SELECT :at, '{Cause.PAY.value}', '{Account.PAYABLE.value}', '{Account.PAID.value
 FROM redemption WHERE redemption_id = ANY(CAST(:ids AS uuid[])) ORDER BY redemption_id"""
 
 
-async def settle_payee(tx: Transaction, window_id: str, payee: str) -> int:
-    """Settle every cleared redemption of a window to a payee; return how many."""
-    locked = (await tx.session.execute(text(_LOCK), {"w": window_id, "payee": payee})).scalars().all()
+async def settle_payees(tx: Transaction, window_id: str, payees: Collection[str]) -> int:
+    """Settle every cleared redemption of a window to these payees; return how many. The date is no earlier than the delivery."""
+    locked = (await tx.session.execute(text(_LOCK), {"w": window_id, "payees": sorted(payees)})).scalars().all()
     if not locked:
         return 0
     ids = [str(item) for item in locked]
