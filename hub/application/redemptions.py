@@ -42,14 +42,14 @@ def side(caller: Caller) -> tuple[str, dict[str, object]]:
 
 _FILTERS = {
     **{name: f"r.{name} = :{name}" for name in ("issuer", "acquirer", "enterprise", "provider", "order_no")},
-    # Ids are in the order of time, and one is made shortly before its authorization: they lead to the rows, the instant decides.
+    # Ids are in the order of time, and one is made about when its authorization is: they lead to the rows, the instant decides.
     "authorized_from": "r.authorized_at >= :authorized_from AND r.redemption_id >= :first_id",
     "authorized_until": "r.authorized_at < :authorized_until AND r.redemption_id < :end_id",
 }
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MADE_BEFORE = timedelta(days=1)
-"""Longest time between the making of an id and its authorization."""
+_APART = timedelta(days=1)
+"""Longest time between the making of an id and its authorization, which is later, or earlier where the clock was set back between."""
 
 
 def _filters(request: pb.ListRedemptionsRequest, fields: Fields) -> dict[str, object]:
@@ -73,9 +73,9 @@ def _id_bounds(given: dict[str, object]) -> dict[str, object]:
     since, until = given.get("authorized_from"), given.get("authorized_until")
     bounds: dict[str, object] = {}
     if isinstance(since, datetime):
-        bounds["first_id"] = first_uuid(max(since, _EPOCH) - _MADE_BEFORE)
+        bounds["first_id"] = first_uuid(max(since, _EPOCH) - _APART)
     if isinstance(until, datetime):
-        bounds["end_id"] = first_uuid(until)
+        bounds["end_id"] = first_uuid(until + _APART)
     return bounds
 
 
