@@ -27,11 +27,15 @@ _SWEEP_OFTEN = "0.05"
 
 
 async def test_every_step_fails_once(ground: Ground) -> None:
-    """An unforeseen error at a step, other than death: the command is repeated, by the hub or by its caller, and has one effect."""
-    armed = {place: f"error:{3 + number}" for number, place in enumerate(PLACES) if not place.startswith("consumer")}
+    """An unforeseen error at a step, other than death: the command is repeated, by the hub or by its caller, and has one effect.
+
+    Windows close and are paid meanwhile. Consumer, sweeps and webhooks fail in the crash matrix, where they have something to do.
+    """
+    roles = ("committer", "unitofwork", "relay")
+    armed = {place: f"error:{3 + number}" for number, place in enumerate(PLACES) if place.startswith(roles)}
     with ground.database() as uri:
         async with ground.hub(uri, *DOORS, "relay", FAILPOINTS=json.dumps(armed)) as hub:
-            traffic = Traffic(hub, ground.wallets, SEED)
+            traffic = Traffic(hub, ground.wallets, SEED, lanes=("unary", "settlement"))
             async with traffic.flowing():
                 await traffic.more(150)
             await traffic.settled_exactly()
@@ -44,7 +48,7 @@ async def test_connections_cut_again_and_again(ground: Ground) -> None:
     dice = random.Random(SEED)
     with ground.database() as uri:
         async with ground.hub(uri, *DOORS, "relay", "scheduler", SWEEP_SECONDS=_SWEEP_OFTEN) as hub:
-            traffic = Traffic(hub, ground.wallets, SEED)
+            traffic = Traffic(hub, ground.wallets, SEED, lanes=("unary", "settlement"))
             async with traffic.flowing():
                 for _ in range(_CUTS):
                     await asyncio.to_thread(_cut, uri)
