@@ -1,9 +1,13 @@
-"""The process dies at each step of committer, unit of work, relay and consumer: nothing lost, doubled or half-done (design property 7)."""
+"""The process dies at each step of committer, unit of work, relay and consumer: nothing lost, doubled or half-done (design property 7).
+
+Its scheduler and its sender of webhooks die in `test_crash_matrix_roles`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 
 import pytest
 
@@ -13,19 +17,19 @@ from hub.messaging.cloudevents import CloudEvent, encode
 from hub.messaging.topics import in_topic
 from tests.fixtures import delta
 from tests.fixtures import messaging as exchange
-from tests.fixtures.forked import DOORS, ForkedHub, Ground
-from tests.fixtures.hub import RunningHub
+from tests.fixtures.forked import DOORS, Ground, killed_and_restarted
 from tests.fixtures.lanes import LANES
 from tests.fixtures.seeds import CRASH_LANES_APART, SEED
 from tests.fixtures.told import last_states, told
 from tests.fixtures.traffic import Traffic
+from tests.integration.test_crash_matrix_roles import ROLES_APART
 from tests.support_usecases import credit_code
-from yrd.clearing.v1 import clearing_pb2
+from yrd.clearing.v1 import clearing_pb2 as pb
 from yrd.events.v1 import events_pb2
 from yrd.participant.v1 import participant_pb2
 
-# Far enough into the stream that there are answers to be lost.
-_HITS = {"committer": 15, "unitofwork": 4, "relay": 3}
+# Far enough into the stream that there are answers to be lost; of the unit of work, registrations and the closing of windows alike.
+_HITS = {"committer": range(8, 25), "unitofwork": range(4, 25), "relay": range(2, 6)}
 # All lanes at once, so that what one leaves half-done another meets; and in long runs each by itself.
 _LANES = [tuple(LANES), *([(lane,) for lane in LANES] if CRASH_LANES_APART else [])]
 _COMMANDS = 40
@@ -48,6 +52,10 @@ class Stream(Traffic):
         }
 
 
+def test_every_place_is_here_or_among_the_roles() -> None:
+    assert {place.partition(".")[0] for place in PLACES} == {*_HITS, "consumer", *ROLES_APART}
+
+
 def _places(*parts: str) -> list[str]:
     return [place for place in PLACES if place.partition(".")[0] in parts]
 
@@ -56,11 +64,12 @@ def _places(*parts: str) -> list[str]:
 @pytest.mark.parametrize("place", _places("committer", "unitofwork", "relay"))
 async def test_killed_under_traffic(place: str, lanes: tuple[str, ...], ground: Ground) -> None:
     with ground.database() as uri:
-        armed = json.dumps({place: f"kill:{_HITS[place.partition('.')[0]]}"})
+        hit = random.Random(f"{SEED}/{place}").choice(_HITS[place.partition(".")[0]])
+        armed = json.dumps({place: f"kill:{hit}"})
         async with ground.hub(uri, *DOORS, "relay", FAILPOINTS=armed) as hub:
             stream = Stream(hub, ground.wallets, SEED, lanes=lanes)
             async with stream.flowing():
-                await _killed_and_restarted(hub)
+                await killed_and_restarted(hub)
                 await stream.nothing_lost()
                 await stream.more(_AFTERWARDS)
             await stream.settled_exactly()
@@ -69,25 +78,37 @@ async def test_killed_under_traffic(place: str, lanes: tuple[str, ...], ground: 
             events = await asyncio.to_thread(told, ground.bootstrap, hub.process.prefix, uri)
             states = last_states(events)
             assert {state.redemption_id for state in states} == set(stream.redemptions)
-            assert all(state == stream.redemptions[state.redemption_id] for state in states)
+            assert all(_told_state(state) == _told_state(stream.redemptions[state.redemption_id]) for state in states)
 
 
-async def _killed_and_restarted(hub: RunningHub) -> None:
-    process = hub.process
-    assert isinstance(process, ForkedHub)
-    await exchange.until(lambda: not process.running, "the process to kill itself")
-    del process.settings["FAILPOINTS"]
-    await asyncio.to_thread(process.restart)
+def _told_state(redemption: pb.Redemption) -> pb.Redemption:
+    """A redemption as a province was told of it: that its window closed is told once, by the window."""
+    told_of = pb.Redemption()
+    told_of.CopyFrom(redemption)
+    told_of.ClearField("window_id")
+    return told_of
+
+
+# It dies at each place, and fails at each place in another life, before it dies further on.
+_CONSUMER_LIVES: dict[str, dict[str, str]] = {
+    "consumer.before_handle": {"consumer.after_inbox_before_offset_commit": "error", "consumer.before_handle": "kill:2"},
+    "consumer.after_handle_before_inbox": {"consumer.before_handle": "error", "consumer.after_handle_before_inbox": "kill"},
+    "consumer.after_inbox_before_offset_commit": {
+        "consumer.after_handle_before_inbox": "error",
+        "consumer.after_inbox_before_offset_commit": "kill",
+    },
+}
 
 
 @pytest.mark.parametrize("place", _places("consumer"))
-async def test_killed_between_inbox_and_offsets(place: str, ground: Ground) -> None:
+async def test_the_consumer_fails_and_dies(place: str, ground: Ground) -> None:
+    armed = _CONSUMER_LIVES[place]
     with ground.database() as uri:
-        async with ground.hub(uri, *DOORS, "relay", "consumer", FAILPOINTS=json.dumps({place: "kill"})) as hub:
+        async with ground.hub(uri, *DOORS, "relay", "consumer", FAILPOINTS=json.dumps(armed)) as hub:
             sent = _commands(ground)
             topic = in_topic(hub.process.prefix, delta.SHANGHAI)
             await asyncio.to_thread(exchange.send, ground.bootstrap, topic, [encode(command) for command in sent.values()])
-            await _killed_and_restarted(hub)
+            await killed_and_restarted(hub)
             await exchange.until(lambda: _handled(uri) == len(sent), "every command to be handled")
             events = await asyncio.to_thread(told, ground.bootstrap, hub.process.prefix, uri)
             _one_outcome_each(sent, events, uri)
@@ -103,7 +124,7 @@ def _commands(ground: Ground) -> dict[str, CloudEvent]:
         items = [delta.authorize(wallet.issuer, wallet.enterprise, delta.SHANGHAI_LAB, no, 60_000) for no in _order_numbers(number)]
         kind, request = "Authorize", items[0].SerializeToString()
         if len(items) > 1:
-            batch = clearing_pb2.BatchAuthorizeRequest(request_id=delta.request_id(), items=items, atomic=number % 3 == 2)
+            batch = pb.BatchAuthorizeRequest(request_id=delta.request_id(), items=items, atomic=number % 3 == 2)
             kind, request = "BatchAuthorize", batch.SerializeToString()
         commands[str(number)] = CloudEvent(
             id=str(number),
@@ -139,11 +160,11 @@ def _one_outcome_each(sent: dict[str, CloudEvent], events: dict[str, list[CloudE
     assert sorted(row[0] for row in orders) == sorted(order_no for number in range(_COMMANDS) for order_no in _order_numbers(number))
 
 
-def _authorized(outcome: events_pb2.CommandOutcome) -> list[clearing_pb2.Redemption]:
+def _authorized(outcome: events_pb2.CommandOutcome) -> list[pb.Redemption]:
     if outcome.method.endswith(".BatchAuthorize"):
-        found = clearing_pb2.BatchAuthorizeResponse.FromString(outcome.response).outcomes
+        found = pb.BatchAuthorizeResponse.FromString(outcome.response).outcomes
         redemptions = [item.response.redemption for item in found]
     else:
-        redemptions = [clearing_pb2.AuthorizeResponse.FromString(outcome.response).redemption]
-    assert {item.state for item in redemptions} == {clearing_pb2.REDEMPTION_STATE_AUTHORIZED}
+        redemptions = [pb.AuthorizeResponse.FromString(outcome.response).redemption]
+    assert {item.state for item in redemptions} == {pb.REDEMPTION_STATE_AUTHORIZED}
     return redemptions
