@@ -25,6 +25,7 @@ pytest_plugins = [
     "tests.fixtures.badinput",
     "tests.fixtures.ledger",
     "tests.fixtures.dice",
+    "tests.fixtures.notproven",
 ]
 
 
