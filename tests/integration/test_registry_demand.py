@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from hub.domain.caller import Caller, Role
 from hub.domain.model import Line, OrderKey, OrderState
 from hub.domain.policy import Category
 from hub.embedded import EmbeddedPostgres
+from hub.failpoints import FailpointError, arm
 from hub.ledger.committer import GroupCommitter
 from registry.admission.standing import reinstate_provider, suspend_provider
 from registry.demand.answering import accept_offer, decline_invitation, get_appointment, submit_offer, withdraw_offer
@@ -323,6 +325,42 @@ async def test_of_two_who_accept_at_once_one_does(desk: Desk) -> None:
     assert len(desk.rows("SELECT 1 FROM registry.appointment")) == 1
     # A number reserved for the one who came too late stays unused.
     assert set(desk.rows("SELECT enterprise, committed_total FROM service_order")) == {(FIRM, 0)}
+
+
+@pytest.mark.parametrize("afterwards", ["again", "next day", "another provider", "another offer", "withdrawn"])
+async def test_a_number_reserved_by_an_acceptance_that_died_is_in_nobodys_way(desk: Desk, afterwards: str) -> None:
+    """The hub dies between the reservation and the appointment. The repeat succeeds, and so does whatever is done instead."""
+    demand_id = (await post(desk, best=2)).demand.demand_id
+    made = [await desk.do(submit_offer, lab(uscc), bid(demand_id, uscc)) for uscc in (POLYMER, PACK)]
+    offer_id = made[0].offer.offer_id
+    request = pb.AcceptOfferRequest(request_id=str(uuid.uuid4()), offer_id=offer_id)
+    arm({"unitofwork.before_commit": "error"})
+    try:
+        with pytest.raises(FailpointError):
+            await accept(desk, platform(CHANGXING), request)
+    finally:
+        arm({})
+    held = "SELECT provider, enterprise, committed_total FROM service_order ORDER BY order_no"
+    assert desk.rows(held) == [(POLYMER, FIRM, 0)]
+    assert desk.rows("SELECT 1 FROM registry.appointment") == []
+    if afterwards == "withdrawn":
+        await desk.do(withdraw_demand, platform(CHANGXING), pb.WithdrawDemandRequest(demand_id=demand_id))
+        assert desk.rows(held) == [(POLYMER, FIRM, 0)], "no amount hangs on it"
+        return
+    if afterwards == "next day":
+        desk.advance_to("2026-03-03")
+    elif afterwards == "another provider":
+        request = pb.AcceptOfferRequest(offer_id=made[1].offer.offer_id)
+    elif afterwards == "another offer":
+        await desk.do(withdraw_offer, lab(POLYMER), pb.WithdrawOfferRequest(offer_id=offer_id))
+        dearer = bid(demand_id, lines=[clearing_pb2.OrderLine(category=TESTING, amount_fen=900_000)])
+        request = pb.AcceptOfferRequest(offer_id=(await desk.do(submit_offer, lab(POLYMER), dearer)).offer.offer_id)
+    appointment = response(pb.AcceptOfferRequest(), await accept(desk, platform(CHANGXING), request)).appointment
+    ((expenditure,),) = desk.rows(f"SELECT expenditure FROM service_order WHERE order_no = '{appointment.order.order_no}'"
+                                  f" AND provider = '{appointment.provider}'")  # fmt: skip
+    assert expenditure == sum(line.amount_fen for line in appointment.order.lines)
+    assert expenditure == (900_000 if afterwards == "another offer" else 750_000)
+    assert appointment.order.order_no.startswith("XQ20260303" if afterwards == "next day" else "XQ20260302")
 
 
 async def test_an_acceptance_that_is_refused_leaves_nothing_on_the_ledger(desk: Desk) -> None:
