@@ -70,7 +70,7 @@ relevance: setup ## Relevance of search on labelled queries, beside a plain base
 
 MINUTES := 10
 .PHONY: soak
-soak: engine ## Crash matrix, fuzzing, batches beside sequences, linearizability, properties, hub beside model, over and over from fresh seeds; MINUTES=n, 10 unless told
+soak: engine ## Crashes, cuts, clocks, contention, batches beside sequences, fuzzing, properties, hub beside model, from fresh seeds; MINUTES=n, 10 unless told
 	$(BIN)/python tools/soak.py $(MINUTES)
 
 .PHONY: check

@@ -1,7 +1,7 @@
 """Runs the proofs of the clearing core over and over, each time from another seed, for some minutes: `python tools/soak.py 30`.
 
-Crash matrix, deadlines, disturbances, full disk, fuzzing, batches beside sequences, linearizability, properties, and the live hub beside
-its model. Stops at the first failure and says how to repeat it.
+Crash matrix, kills of hub, database and broker, deadlines, disturbances, clocks, full disk, fuzzing, batches beside sequences, contention,
+linearizability, settlement, properties, and the live hub beside its model. Stops at the first failure and says how to repeat it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITES = (
+    "tests/integration/test_clocks.py",
     "tests/integration/test_crash_matrix.py",
+    "tests/integration/test_crash_matrix_roles.py",
     "tests/integration/test_deadlines.py",
     "tests/integration/test_disturbances.py",
     "tests/integration/test_disk_full.py",
     "tests/integration/test_fuzz.py",
+    "tests/integration/test_hub_batch.py",
+    "tests/integration/test_hub_crash.py",
+    "tests/integration/test_hub_stream.py",
+    "tests/integration/test_ledger_committer.py",
+    "tests/integration/test_ledger_contention.py",
+    "tests/integration/test_ledger_memory.py",
     "tests/integration/test_ledger_sequence.py",
+    "tests/integration/test_ledger_wire.py",
     "tests/integration/test_linearizability.py",
+    "tests/integration/test_messaging_crash.py",
+    "tests/integration/test_settlement_contention.py",
     "tests/property",
 )
 LONG = {

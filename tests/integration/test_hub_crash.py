@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,16 +20,23 @@ from hub.messaging.topics import physical
 from tests.fixtures import messaging as exchange
 from tests.fixtures.hub import migrated_database, open_hub
 from tests.fixtures.kafka import Broker
+from tests.fixtures.seeds import SEED
 from tests.fixtures.traffic import open_traffic
+
+
+def _moments(what: str) -> list[int]:
+    """After how many more answers it is killed, and again."""
+    dice = random.Random(f"{SEED}/{what}")
+    return [dice.randint(60, 140) for _ in range(2)]
 
 
 async def test_sigkill_of_the_hub(postgres_server: EmbeddedPostgres, embedded_kafka: EmbeddedKafka, tmp_path: Path) -> None:
     with migrated_database(postgres_server) as uri:
         async with open_hub(uri, embedded_kafka.bootstrap, tmp_path) as hub:
-            traffic = await open_traffic(hub)
+            traffic = await open_traffic(hub, SEED)
             async with traffic.flowing():
-                for _ in range(2):
-                    await traffic.more(100)
+                for answers in _moments("hub"):
+                    await traffic.more(answers)
                     await asyncio.to_thread(hub.process.restart)
                     await traffic.nothing_lost()
                 await traffic.more(100)
@@ -65,10 +73,10 @@ async def test_sigkill_of_the_database(private_postgres: GuardedPostgres, embedd
     uri = private_postgres.uri()
     migrate(uri)
     async with open_hub(uri, embedded_kafka.bootstrap, tmp_path) as hub:
-        traffic = await open_traffic(hub, seed=2)
+        traffic = await open_traffic(hub, SEED + 1)
         async with traffic.flowing():
-            for _ in range(2):
-                await traffic.more(100)
+            for answers in _moments("database"):
+                await traffic.more(answers)
                 await asyncio.to_thread(_kill_and_start, private_postgres)
                 await traffic.nothing_lost()
             await traffic.more(100)
@@ -84,9 +92,9 @@ def _kill_and_start(server: GuardedPostgres) -> None:
 async def test_sigkill_of_the_broker(private_kafka: Broker, postgres_server: EmbeddedPostgres, tmp_path: Path) -> None:
     with migrated_database(postgres_server) as uri:
         async with open_hub(uri, private_kafka.bootstrap, tmp_path) as hub:
-            traffic = await open_traffic(hub, seed=3)
+            traffic = await open_traffic(hub, SEED + 2)
             async with traffic.flowing():
-                await traffic.more(100)
+                await traffic.more(_moments("broker")[0])
                 await asyncio.to_thread(private_kafka.kill)
                 # No command waits for Kafka.
                 await traffic.more(100)

@@ -35,6 +35,7 @@ from tests.fixtures.ledger import (
     sent,
     submit,
 )
+from tests.fixtures.seeds import SEED
 from tests.support_usecases import Desk, platform
 from yrd.clearing.v1 import clearing_pb2
 from yrd.voucher.v1 import voucher_pb2
@@ -153,7 +154,7 @@ async def test_two_first_issues_to_one_firm_both_count(book: Book, pair: Pair) -
 
 
 async def test_commands_that_name_the_same_rows_in_any_order_do_not_wait_in_a_circle(book: Book, pair: Pair) -> None:
-    dice = random.Random(1)
+    dice = random.Random(SEED)
     items = []
     for number in range(120):
         firms = dice.sample(FIRMS, 2)

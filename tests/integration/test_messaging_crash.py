@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,12 @@ from hub.embedded import EmbeddedPostgres
 from hub.messaging.topics import out_topic
 from tests.fixtures import messaging as exchange
 from tests.fixtures.kafka import Broker
+from tests.fixtures.seeds import SEED
+
+
+def _in_flight() -> int:
+    """How many rows are on their way when it is killed."""
+    return random.Random(SEED).randint(1_500, 2_500)
 
 
 def _keys(count: int) -> list[str]:
@@ -52,7 +59,7 @@ async def test_sigkill_of_the_broker(private_kafka: Broker, database: str) -> No
         async with exchange.running_consumer(database, private_kafka.bootstrap, plan, port):
             seqs = exchange.add_rows(database, _keys(100))
             await exchange.until(lambda: len(port.handled) >= 100, "the first rows")
-            seqs += exchange.add_rows(database, _keys(2_000))
+            seqs += exchange.add_rows(database, _keys(_in_flight()))
             private_kafka.kill()
             seqs += exchange.add_rows(database, _keys(100))
             await exchange.until(lambda: _relay_waits(database), "the relay to notice")
@@ -96,7 +103,7 @@ async def test_sigkill_of_the_database(kafka: Broker, private_postgres: Embedded
         async with exchange.running_consumer(database, kafka.bootstrap, plan, port):
             seqs = exchange.add_rows(database, _keys(100))
             await exchange.until(lambda: len(port.handled) >= 100, "the first rows")
-            seqs += exchange.add_rows(database, _keys(2_000))
+            seqs += exchange.add_rows(database, _keys(_in_flight()))
             private_postgres.kill()
             private_postgres.start()
             seqs += exchange.add_rows(database, _keys(20))
