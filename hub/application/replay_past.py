@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -25,11 +26,17 @@ class Past:
     def __init__(self, history: History) -> None:
         self._history = history
         self._last: dict[str, Changed] = {}
-        self._fees = {key: list(fees) for key, fees in history.line_refunds.items()}
+        self._refunds: Counter[str] = Counter()
+        fees: dict[str, list[int]] = {}
+        for event in history.events:
+            if isinstance(event, Changed) and event.cause == "Refund":
+                fees.setdefault(event.redemption_id, []).append(event.fee)
+        self._lines = {key: refunded_lines(given, history.line_refunds.get(key, ())) for key, given in fees.items()}
 
     def note(self, event: Changed) -> None:
         """Remember how a redemption stands."""
         self._last[event.redemption_id] = event
+        self._refunds[event.redemption_id] += event.cause == "Refund"
 
     def subsidy(self, event: Changed) -> int:
         """Return the subsidy before a change, fen."""
@@ -52,16 +59,35 @@ class Past:
             yield Recognition(day, None, then.recognition.require_agreement)
 
     def refunded_line(self, event: Changed) -> int | None:
-        """Return the line a refund was about. The record has the fee of each refund and the sum of each line: the line whose rest the
-        fee makes up is taken first, else the first with room."""
-        rest = self._fees.get(event.redemption_id)
-        if rest is None or len(rest) < 2:
-            return None
-        line = next((at for at, fees in enumerate(rest) if fees == event.fee), None)
-        if line is None:
-            line = next((at for at, fees in enumerate(rest) if fees > event.fee), 0)
-        rest[line] -= event.fee
-        return line
+        """Return the line a refund was about, None where there is only one."""
+        lines = self._lines[event.redemption_id]
+        return lines[self._refunds[event.redemption_id]] if lines else None
+
+
+def refunded_lines(fees: Sequence[int], sums: Sequence[int]) -> list[int]:
+    """Return for each refund a line it may have been about; empty where there are not several lines.
+
+    The record has the fee of each refund and what was refunded of each line in all: every line's refunds add up to its sum. Several
+    answers may do that; any of them fits, since no line ever gives back more than it does in the end.
+    """
+    if len(sums) < 2:
+        return []
+    barren: set[tuple[int, ...]] = set()
+
+    def rest(place: int, left: tuple[int, ...]) -> list[int] | None:
+        if place == len(fees):
+            return []
+        for line, fen in enumerate(left):
+            after = (*left[:line], fen - fees[place], *left[line + 1 :])
+            if fen < fees[place] or after in barren:
+                continue
+            found = rest(place + 1, after)
+            if found is not None:
+                return [line, *found]
+            barren.add(after)
+        return None
+
+    return rest(0, tuple(sums)) or [0] * len(fees)
 
 
 def own_notes(rows: WorkingSet, event: Issued, next_id: Callable[[], int]) -> None:

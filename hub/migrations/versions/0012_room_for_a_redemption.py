@@ -1,8 +1,8 @@
 """Pages of redemptions are filled to less than half: each redemption is changed once when it is captured and once when it is settled.
 
 Captures of one batch and settlements of one payee meet many rows of the same page. With a fifth of it free most changed rows had to go to
-another page, with an entry in each of four indexes; with more than half of it free they stay. The table is no larger for it: what moved away left
-as much room behind. Only pages written from now on are filled so.
+another page, with an entry in each of four indexes; with more than half of it free they stay. The table is no larger for it: what moved
+away left as much room behind. Only pages written from now on are filled so.
 """
 
 from __future__ import annotations
