@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable
 import psycopg
 import pytest
 
-from hub.application.redeeming import void_command
-from hub.domain.review import Void
+from hub.application.redeeming import refund_command, void_command
+from hub.domain.review import Refund, Void
 from hub.ledger.audit import audit
 from hub.ledger.committer import GroupCommitter
 from hub.ledger.wallets import WalletCache
@@ -108,6 +108,18 @@ async def test_what_another_process_did_to_a_redemption_counts_where_its_wallet_
     captures = [capturing(ours, LAB, "INV-ours"), capturing(kept, LAB, "INV-kept")]
     told = await together(committer, [*captures, capturing(strange, LAB, "INV-strange")] if beside else captures)
     assert [code(outcome) for outcome in told] == ["INVALID_STATE", *["OK"] * (len(told) - 1)]
+
+
+async def test_what_another_process_captured_is_refunded_to_notes_that_its_wallet_had_let_go(book: Book) -> None:
+    """A wallet read again leaves out a note that is redeemed to the last fen; a refund gives back to it."""
+    few, key = delta.ZHEJIANG, str(uuid.uuid4())
+    async with book.committer() as committer, book.committer() as other:
+        assert code(await submit(committer, authorizing(few, FIRMS[0], LAB, "HT-all", 200_000, redemption_id=key))) == "OK"
+        assert code(await submit(other, capturing(key, LAB, "FP-1"))) == "OK"
+        assert code(await submit(committer, authorizing(few, FIRMS[0], LAB, "HT-again", 1_000))) == "OK"
+        refund = sent(refund_command(Refund(key, 50_000)), platform(delta.LABS[LAB]))
+        assert code(await submit(committer, refund)) == "OK"
+    assert (await audit(book.uri)).clean
 
 
 async def test_many_lanes_leave_what_one_by_one_leaves(book: Book) -> None:
