@@ -48,6 +48,9 @@ _FILTERS = {
 }
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime(9999, 12, 30, tzinfo=UTC)
+"""A day can be added to it, not to every instant of the contract."""
+
 _APART = timedelta(days=1)
 """Longest time between the making of an id and its authorization, which is later, or earlier where the clock was set back between."""
 
@@ -75,7 +78,7 @@ def _id_bounds(given: dict[str, object]) -> dict[str, object]:
     if isinstance(since, datetime):
         bounds["first_id"] = first_uuid(max(since, _EPOCH) - _APART)
     if isinstance(until, datetime):
-        bounds["end_id"] = first_uuid(until + _APART)
+        bounds["end_id"] = first_uuid(min(until, _END) + _APART)
     return bounds
 
 
