@@ -17,14 +17,13 @@ from yrd.clearing.v1 import clearing_pb2 as pb
 
 FINAL = frozenset(
     (
-        pb.REDEMPTION_STATE_SETTLED,
         pb.REDEMPTION_STATE_VOIDED,
         pb.REDEMPTION_STATE_EXPIRED,
         pb.REDEMPTION_STATE_REJECTED,
         pb.REDEMPTION_STATE_REFUNDED,
     )
 )
-"""States after which a watch ends."""
+"""States after which a watch ends. SETTLED is none of them: what was paid may still be refunded (rules.md C7)."""
 
 Changed = Callable[[], Awaitable[None]]
 """Waits until the redemption may have changed since the last wait."""
@@ -80,4 +79,6 @@ async def _request(session: Session) -> pb.GetRedemptionRequest | Refusal:
 
 
 def _final(outcome: Outcome) -> bool:
-    return pb.GetRedemptionResponse.FromString(outcome.body).redemption.state in FINAL
+    """Say whether nothing can change any more. What was cleared, and refunded at once, has its window still to come."""
+    redemption = pb.GetRedemptionResponse.FromString(outcome.body).redemption
+    return redemption.state in FINAL and (redemption.state != pb.REDEMPTION_STATE_REFUNDED or bool(redemption.window_id))

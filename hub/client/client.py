@@ -125,7 +125,7 @@ class HubClient:
             await self._sleep(pause)
 
     def watch(self, redemption_id: str) -> AsyncIterator[clearing_pb2.Redemption]:
-        """Yield a redemption as it stands and whenever it has changed, until its final state.
+        """Yield a redemption as it stands and whenever it has changed, until nothing can change it any more.
 
         A hub that goes away is found again, and an expired token replaced. Raises HubRefused where the hub will not show it.
         """

@@ -83,7 +83,7 @@ _BREAKS = (grpc.aio.AioRpcError, TokenRefused, httpx.HTTPError)
 async def watch(
     open_stream: Opens, redemption_id: str, retry: RetryPolicy, sleep: Callable[[float], Awaitable[None]]
 ) -> AsyncIterator[pb.Redemption]:
-    """Yield a redemption as it stands and whenever it has changed, until its final state. Raises HubRefused."""
+    """Yield a redemption as it stands and whenever it has changed, until nothing can change it any more. Raises HubRefused."""
     request, last, persistence = pb.WatchRedemptionRequest(redemption_id=redemption_id), None, _Persistence(retry, sleep)
     while True:
         try:

@@ -211,6 +211,27 @@ async def test_a_watch_sees_each_change_until_the_last(hub: RunningHub, suzhou_f
         assert closed.window_id and closed.state == pb.REDEMPTION_STATE_CLEARED
         await _pay(hub, closed.window_id)
         assert (await anext(watch)).state == pb.REDEMPTION_STATE_SETTLED
+        # What was paid may still be given back, in parts: the watch goes on until there is nothing left.
+        for fee, state in ((100_000, pb.REDEMPTION_STATE_SETTLED), (300_000, pb.REDEMPTION_STATE_REFUNDED)):
+            refunded = await hub.call(SHANGHAI, f"{CLEARING}.Refund", pb.RefundRequest(redemption_id=key, fee_fen=fee))
+            assert refunded.redemption.state == state
+            seen = await anext(watch)
+            assert (seen.state, seen.subsidy_fen) == (state, refunded.redemption.subsidy_fen)
+        assert seen.subsidy_fen == 0 and seen.window_id == closed.window_id
+        assert await anext(watch, None) is None
+
+
+async def test_a_watch_of_what_is_refunded_before_its_window_closes_sees_the_window(hub: RunningHub, suzhou_firm: str) -> None:
+    made: pb.AuthorizeResponse = await hub.call(SHANGHAI, f"{CLEARING}.Authorize", authorize(suzhou_firm, 10_000, JIANGSU))
+    key = made.redemption.redemption_id
+    await hub.call(SHANGHAI, f"{CLEARING}.Capture", delta.capture(key, f"FP-W-{next(_numbers)}"))
+    await hub.call(SHANGHAI, f"{CLEARING}.Refund", pb.RefundRequest(redemption_id=key, fee_fen=10_000))
+    async with asyncio.timeout(DEADLINE_SECONDS), aclosing((await hub.wire(JIANGSU)).client.watch(key)) as watch:  # type: ignore[type-var]  # a generator, though its type says iterator
+        refunded = await anext(watch)
+        assert refunded.state == pb.REDEMPTION_STATE_REFUNDED and not refunded.window_id
+        await _settle(hub)
+        closed = await anext(watch)
+        assert closed.state == pb.REDEMPTION_STATE_REFUNDED and closed.window_id
         assert await anext(watch, None) is None
 
 

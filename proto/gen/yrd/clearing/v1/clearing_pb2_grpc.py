@@ -144,7 +144,8 @@ class ClearingServiceServicer:
     def Clear(self, request_iterator, context):
         """Carries commands one after the other, without waiting for each answer. Answers come in the order of the commands, each once its
         command is durable. The hub reads no further while 256 commands are unanswered. After a break the caller opens a new stream and
-        sends again, unchanged, whatever was not answered: each command's own request id keeps it to one effect.
+        sends again, unchanged, whatever was not answered: each command's own request id keeps it to one effect. Where the hub gives up a
+        command (`UNAVAILABLE`), the stream ends, and none behind it is carried out that could count on it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,8 +194,9 @@ class ClearingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchRedemption(self, request, context):
-        """Sends one redemption of the caller's side as it stands, and again whenever it has changed, until it is in a final state. Changes
-        within a quarter of a second may come as one.
+        """Sends one redemption of the caller's side as it stands, and again whenever it has changed, until nothing can change it any more: it
+        is VOIDED, EXPIRED or REJECTED, or REFUNDED and its window closed. One that is SETTLED may still be refunded; whoever does not wait
+        for that ends the call. Changes within a quarter of a second may come as one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

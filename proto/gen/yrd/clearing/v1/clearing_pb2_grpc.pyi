@@ -46,7 +46,8 @@ class ClearingServiceStub:
     Clear: _grpc.StreamStreamMultiCallable[_clearing_pb2.ClearRequest, _clearing_pb2.ClearResponse]
     """Carries commands one after the other, without waiting for each answer. Answers come in the order of the commands, each once its
     command is durable. The hub reads no further while 256 commands are unanswered. After a break the caller opens a new stream and
-    sends again, unchanged, whatever was not answered: each command's own request id keeps it to one effect.
+    sends again, unchanged, whatever was not answered: each command's own request id keeps it to one effect. Where the hub gives up a
+    command (`UNAVAILABLE`), the stream ends, and none behind it is carried out that could count on it.
     """
     Approve: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.ApproveRequest, _clearing_pb2.ApproveResponse]
     """Approves a capture under review or held. The issuer's platform calls."""
@@ -61,8 +62,9 @@ class ClearingServiceStub:
     ListRedemptions: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.ListRedemptionsRequest, _clearing_pb2.ListRedemptionsResponse]
     """Lists redemptions of the caller's side, newest first."""
     WatchRedemption: _grpc.UnaryStreamMultiCallable[_clearing_pb2.WatchRedemptionRequest, _clearing_pb2.WatchRedemptionResponse]
-    """Sends one redemption of the caller's side as it stands, and again whenever it has changed, until it is in a final state. Changes
-    within a quarter of a second may come as one.
+    """Sends one redemption of the caller's side as it stands, and again whenever it has changed, until nothing can change it any more: it
+    is VOIDED, EXPIRED or REJECTED, or REFUNDED and its window closed. One that is SETTLED may still be refunded; whoever does not wait
+    for that ends the call. Changes within a quarter of a second may come as one.
     """
 
 @_typing.type_check_only
@@ -83,7 +85,8 @@ class ClearingServiceAsyncStub(ClearingServiceStub):
     Clear: _aio.StreamStreamMultiCallable[_clearing_pb2.ClearRequest, _clearing_pb2.ClearResponse]  # type: ignore[assignment]
     """Carries commands one after the other, without waiting for each answer. Answers come in the order of the commands, each once its
     command is durable. The hub reads no further while 256 commands are unanswered. After a break the caller opens a new stream and
-    sends again, unchanged, whatever was not answered: each command's own request id keeps it to one effect.
+    sends again, unchanged, whatever was not answered: each command's own request id keeps it to one effect. Where the hub gives up a
+    command (`UNAVAILABLE`), the stream ends, and none behind it is carried out that could count on it.
     """
     Approve: _aio.UnaryUnaryMultiCallable[_clearing_pb2.ApproveRequest, _clearing_pb2.ApproveResponse]  # type: ignore[assignment]
     """Approves a capture under review or held. The issuer's platform calls."""
@@ -98,8 +101,9 @@ class ClearingServiceAsyncStub(ClearingServiceStub):
     ListRedemptions: _aio.UnaryUnaryMultiCallable[_clearing_pb2.ListRedemptionsRequest, _clearing_pb2.ListRedemptionsResponse]  # type: ignore[assignment]
     """Lists redemptions of the caller's side, newest first."""
     WatchRedemption: _aio.UnaryStreamMultiCallable[_clearing_pb2.WatchRedemptionRequest, _clearing_pb2.WatchRedemptionResponse]  # type: ignore[assignment]
-    """Sends one redemption of the caller's side as it stands, and again whenever it has changed, until it is in a final state. Changes
-    within a quarter of a second may come as one.
+    """Sends one redemption of the caller's side as it stands, and again whenever it has changed, until nothing can change it any more: it
+    is VOIDED, EXPIRED or REJECTED, or REFUNDED and its window closed. One that is SETTLED may still be refunded; whoever does not wait
+    for that ends the call. Changes within a quarter of a second may come as one.
     """
 
 class ClearingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -153,7 +157,8 @@ class ClearingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_clearing_pb2.ClearResponse], _abc.AsyncIterator[_clearing_pb2.ClearResponse]]:
         """Carries commands one after the other, without waiting for each answer. Answers come in the order of the commands, each once its
         command is durable. The hub reads no further while 256 commands are unanswered. After a break the caller opens a new stream and
-        sends again, unchanged, whatever was not answered: each command's own request id keeps it to one effect.
+        sends again, unchanged, whatever was not answered: each command's own request id keeps it to one effect. Where the hub gives up a
+        command (`UNAVAILABLE`), the stream ends, and none behind it is carried out that could count on it.
         """
 
     @_abc_1.abstractmethod
@@ -210,8 +215,9 @@ class ClearingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _clearing_pb2.WatchRedemptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_clearing_pb2.WatchRedemptionResponse], _abc.AsyncIterator[_clearing_pb2.WatchRedemptionResponse]]:
-        """Sends one redemption of the caller's side as it stands, and again whenever it has changed, until it is in a final state. Changes
-        within a quarter of a second may come as one.
+        """Sends one redemption of the caller's side as it stands, and again whenever it has changed, until nothing can change it any more: it
+        is VOIDED, EXPIRED or REJECTED, or REFUNDED and its window closed. One that is SETTLED may still be refunded; whoever does not wait
+        for that ends the call. Changes within a quarter of a second may come as one.
         """
 
 def add_ClearingServiceServicer_to_server(servicer: ClearingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
