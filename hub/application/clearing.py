@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
-from hub.application.commands import LATER, Committer
+from hub.application.commands import LATER, Committer, Line
 from hub.application.methods import Decode, Ledger, ledger_method
 from hub.application.preparing import parse, prepare
 from hub.application.sessions import Session
@@ -69,6 +69,7 @@ class _Stream:
         self._session = session
         self._committer = committer
         self._kinds = kinds
+        self._line = Line()
         self._room = asyncio.Semaphore(unanswered_max)
         self._asked: asyncio.Queue[_Asked | Refusal | Exception | None] = asyncio.Queue()
         self._stream_id = ""
@@ -99,7 +100,7 @@ class _Stream:
                 return
             outcome = await asked.outcome
             if outcome in LATER:
-                # The commands after this one may be done already; in order, they count as unanswered all the same.
+                # None behind this one was run that could meet it (`Line`). Any other may be done; in order, it counts as unanswered.
                 yield outcome
                 return
             yield _answer(asked, outcome)
@@ -150,8 +151,7 @@ class _Stream:
         item = prepare(method, request)
         if isinstance(item, Refusal):
             return _done(refused(item))
-        await self._committer.room()
-        return asyncio.ensure_future(self._committer.submit(item.command, caller, request_id=item.request_id, digest=item.digest))
+        return await self._committer.submit_in_line(self._line, item, caller)
 
 
 def _done(outcome: Outcome) -> asyncio.Future[Outcome]:

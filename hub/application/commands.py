@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -35,6 +36,19 @@ class Submission(NamedTuple):
     digest: bytes
 
 
+class Line:
+    """Commands that one caller sends one after the other, each counting on those before it.
+
+    Where one of them was given up, none of those behind it is run any more: what it would be told without the one before, it would be
+    told for good. `broken` says that it has come to that.
+    """
+
+    __slots__ = ("broken",)
+
+    def __init__(self) -> None:
+        self.broken = False
+
+
 class Committer(Protocol):
     """Runs ledger commands in durable batches."""
 
@@ -58,8 +72,8 @@ class Committer(Protocol):
         """Return the durable outcomes of several commands, in their order, each as if submitted alone."""
         ...
 
-    async def room(self) -> None:
-        """Wait until another command would be taken."""
+    async def submit_in_line(self, line: Line, submission: Submission, caller: Caller) -> asyncio.Future[Outcome]:
+        """Take the next command of a line as soon as there is room, and return what will hold its durable outcome."""
         ...
 
 

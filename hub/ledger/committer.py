@@ -17,9 +17,9 @@ import psycopg
 import structlog
 from psycopg import errors
 
-from hub.application.batch import Keys, RequestKey, WorkingSet
-from hub.application.commands import LedgerCommand, Submission, run_once
-from hub.codec.events import Reply, command_outcome
+from hub.application.batch import Keys, RequestKey
+from hub.application.commands import LedgerCommand, Line, Submission
+from hub.codec.events import Reply
 from hub.codec.outcome import Outcome, refused
 from hub.domain.caller import Caller
 from hub.domain.clock import Clock
@@ -47,6 +47,7 @@ QUIET_TURNS = 32
 """After so many turns of the event loop without a new command nothing more is on its way (0.1 ms where the loop has nothing else to do)."""
 GATHERING_TURNS_MAX = 256
 QUEUE_ITEMS_MAX = 4_096
+"""More than may be in flight as calls of one command (`hub/rpc/server.py`): batches, streams and Kafka bring the rest."""
 ATTEMPTS_MAX = 20
 RECONNECT_SECONDS = 0.1
 RECONNECT_ATTEMPTS_MAX = 100
@@ -98,9 +99,7 @@ class GroupCommitter:
             return refused(Refusal(RefusalCode.OVERLOADED))
         request = RequestKey(caller.participant_id, request_id) if request_id else None
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._queue.append(Item(command, caller, request, digest, reply, future, weight))
-        self._queued += weight
-        self._wake.set()
+        self._put(Item(command, caller, request, digest, reply, future, weight))
         # Only this caller waits for it: where the caller goes away it is cancelled, and the batch that settles it passes it over.
         return await future
 
@@ -113,20 +112,32 @@ class GroupCommitter:
             return []
         if self._queued + len(submissions) > self._queue_items_max:
             return [refused(Refusal(RefusalCode.OVERLOADED))] * len(submissions)
-        group, participant = Group(len(submissions)), caller.participant_id
+        group, participant, line = Group(len(submissions)), caller.participant_id, Line()
         self._queue.extend(
-            Item(item.command, caller, RequestKey(participant, item.request_id), item.digest, None, Part(group, place))
+            Item(item.command, caller, RequestKey(participant, item.request_id), item.digest, None, Part(group, place), 1, line)
             for place, item in enumerate(submissions)
         )
         self._queued += len(submissions)
         self._wake.set()
         return await group.future
 
-    async def room(self) -> None:
-        """Wait until the queue is below its bound. Others may be faster: a command submitted next may still be told OVERLOADED."""
+    async def submit_in_line(self, line: Line, submission: Submission, caller: Caller) -> asyncio.Future[Outcome]:
+        """Wait for room, take the command in the same step, and return what will hold its durable outcome.
+
+        So no command of a line is told OVERLOADED while one behind it is taken. Cancelling the future takes nothing back.
+        """
         while self._queued >= self._queue_items_max:
             self._taken.clear()
             await self._taken.wait()
+        request = RequestKey(caller.participant_id, submission.request_id)
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._put(Item(submission.command, caller, request, submission.digest, None, future, 1, line))
+        return future
+
+    def _put(self, item: Item) -> None:
+        self._queue.append(item)
+        self._queued += item.weight
+        self._wake.set()
 
     async def run(self) -> None:
         """Commit batches until cancelled."""
@@ -170,7 +181,7 @@ class GroupCommitter:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("batch_failed", items=len(lane.batch), exc_info=error)
             for item in lane.batch:
-                _fail(item, error)
+                item.fail(error)
         self._free.append(lane)
         self._blocked = False
         self._wake.set()
@@ -215,7 +226,9 @@ class GroupCommitter:
             outcomes = await self._commit(lane, batch)
         except psycopg.OperationalError:
             log.exception("ledger_unreachable", items=len(batch))
-            outcomes = [refused(Refusal(RefusalCode.UNAVAILABLE))] * len(batch)
+            for item in batch:
+                item.give_up()
+            return
         except Exception as error:  # a defect in one command must not take its neighbours with it
             await self._drop_connection(lane)
             if len(batch) > 1:
@@ -224,12 +237,11 @@ class GroupCommitter:
                     await self._settle(lane, [item])
                 return
             log.exception("command_failed", command=type(batch[0].command).__name__)
-            _fail(batch[0], error)
+            batch[0].fail(error)
             return
         self.on_batch(len(batch))
         for item, outcome in zip(batch, outcomes, strict=True):
-            if not item.future.done():
-                item.future.set_result(outcome)
+            item.settle(outcome)
 
     async def _commit(self, lane: Lane, batch: list[Item]) -> list[Outcome]:
         """Commit a batch, again and again where it met another process or lost the connection.
@@ -260,7 +272,7 @@ class GroupCommitter:
         known = self._owners.known(keys.redemptions)
         ws = await load(connection, keys, requests, lane.reference, now, self._note_ids.next, wallets=cached, known=known)
         failpoint("committer.after_load")
-        outcomes = [_decide(item, ws) for item in batch]
+        outcomes = [item.decide(ws) for item in batch]
         failpoint("committer.after_decide")
         await write(connection, ws)
         for key in ws.whole:
@@ -289,18 +301,3 @@ class GroupCommitter:
         if connection is not None:
             with suppress(psycopg.Error):
                 await connection.close()
-
-
-def _decide(item: Item, ws: WorkingSet) -> Outcome:
-    """Answer one item, and leave the answer in the outbox where it is to go over Kafka."""
-    outcome = run_once(ws, item.caller, item.command, item.request, item.digest)
-    if item.reply is not None:
-        ws.events.append(command_outcome(item.reply, item.request.request_id if item.request else "", outcome))
-    return outcome
-
-
-def _fail(item: Item, error: BaseException) -> None:
-    if not item.future.done():
-        item.future.set_exception(error)
-        # Nobody may be waiting any more; the failure is logged already.
-        item.future.exception()

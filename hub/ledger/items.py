@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from hub.application.batch import Keys, RequestKey
-from hub.application.commands import LedgerCommand
-from hub.codec.events import Reply
-from hub.codec.outcome import Outcome
+from hub.application.batch import Keys, RequestKey, WorkingSet
+from hub.application.commands import LedgerCommand, Line, run_once
+from hub.codec.events import Reply, command_outcome
+from hub.codec.outcome import Outcome, refused
 from hub.domain.caller import Caller
+from hub.domain.refusals import Refusal, RefusalCode
+
+UNREACHABLE = refused(Refusal(RefusalCode.UNAVAILABLE))
+"""What is told where the ledger cannot be reached."""
 
 
 class Group:
@@ -54,7 +58,8 @@ class Part:
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """A command with its caller, its idempotency key and who waits for its outcome; `weight` is how many commands' work it is."""
+    """A command with its caller, its idempotency key and who waits for its outcome; `weight` is how many commands' work it is, `line`
+    the commands it belongs among."""
 
     command: LedgerCommand
     caller: Caller
@@ -63,7 +68,35 @@ class Item:
     reply: Reply | None
     future: asyncio.Future[Outcome] | Part
     weight: int = 1
+    line: Line | None = None
 
     def touch(self, keys: Keys) -> None:
         """Name the rows of the command."""
         self.command.touch(keys)
+
+    def decide(self, ws: WorkingSet) -> Outcome:
+        """Answer the command, and leave the answer in the outbox where it is to go over Kafka."""
+        if self.line is not None and self.line.broken:
+            return UNREACHABLE
+        outcome = run_once(ws, self.caller, self.command, self.request, self.digest)
+        if self.reply is not None:
+            ws.events.append(command_outcome(self.reply, self.request.request_id if self.request else "", outcome))
+        return outcome
+
+    def settle(self, outcome: Outcome) -> None:
+        """Tell the caller, where it still waits."""
+        if not self.future.done():
+            self.future.set_result(outcome)
+
+    def give_up(self) -> None:
+        """Tell the caller that nobody knows what became of the command, and break its line."""
+        if self.line is not None:
+            self.line.broken = True
+        self.settle(UNREACHABLE)
+
+    def fail(self, error: BaseException) -> None:
+        """Tell the caller of a defect."""
+        if not self.future.done():
+            self.future.set_exception(error)
+            # Nobody may be waiting any more; the failure is logged already.
+            self.future.exception()

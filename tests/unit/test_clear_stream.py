@@ -31,15 +31,15 @@ class Held:
         self.waiting: list[asyncio.Future[Outcome]] = []
 
     async def submit(self, command: object, caller: Caller, **_: Any) -> Outcome:
-        del command, caller
-        self.waiting.append(asyncio.get_running_loop().create_future())
-        return await self.waiting[-1]
+        raise AssertionError("a stream submits in its line")
 
     async def submit_many(self, submissions: Sequence[Submission], caller: Caller) -> list[Outcome]:
         raise AssertionError("a stream submits one by one")
 
-    async def room(self) -> None:
-        return None
+    async def submit_in_line(self, line: object, submission: Submission, caller: Caller) -> asyncio.Future[Outcome]:
+        del line, submission, caller
+        self.waiting.append(asyncio.get_running_loop().create_future())
+        return self.waiting[-1]
 
 
 class Line:
