@@ -23,13 +23,17 @@ from hub.domain.caller import Caller
 from hub.domain.refusals import Refusal, RefusalCode
 from hub.ledger.connection import OUTAGES
 from hub.rpc.metrics import RpcMetrics
-from hub.rpc.session import GrpcSession, authenticate, too_large
+from hub.rpc.session import GrpcSession, Held, authenticate, too_large
 from hub.security.access import Access, access_rules
 from hub.security.guard import Guard
 
 log = structlog.get_logger(__name__)
 
 IN_FLIGHT_MAX = 2_048
+HELD_BYTES_MAX = 64 * 1024 * 1024
+"""How many bytes of requests may be held, of calls and streams together: 16 of the largest messages, 150,000 usual ones. What is made
+of them while they wait takes several times as much."""
+
 STREAMS_MAX = 1_024
 """How many streams may be open. They count apart from the calls, which many idle watches would otherwise keep out."""
 
@@ -70,7 +74,14 @@ class Pipeline(grpc.GenericRpcHandler):
     """Serves every method of the dispatcher."""
 
     def __init__(
-        self, dispatcher: Dispatcher, guard: Guard, *, message_bytes_max: int, metrics: RpcMetrics, streams_max: int = STREAMS_MAX
+        self,
+        dispatcher: Dispatcher,
+        guard: Guard,
+        *,
+        message_bytes_max: int,
+        metrics: RpcMetrics,
+        streams_max: int = STREAMS_MAX,
+        held_bytes_max: int = HELD_BYTES_MAX,
     ) -> None:
         self._dispatcher = dispatcher
         self._guard = guard
@@ -78,6 +89,8 @@ class Pipeline(grpc.GenericRpcHandler):
         self._metrics = metrics
         self._streams_max = streams_max
         self._in_flight = 0
+        # However large a message may be, one alone is taken.
+        self._held = Held(max(held_bytes_max, message_bytes_max))
         self._streams = 0
         rules = access_rules()
         self._unary = {path: (name, rules[path]) for name in dispatcher.methods for path in [_path(name)]}
@@ -85,6 +98,11 @@ class Pipeline(grpc.GenericRpcHandler):
         for name, stream in dispatcher.streams.items():
             handler = grpc.stream_stream_rpc_method_handler if stream.many_requests else grpc.unary_stream_rpc_method_handler
             self._handlers[_path(name)] = handler(self._streaming(stream, rules[_path(name)]))
+
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes of requests are held, of calls and streams that are not answered yet."""
+        return self._held.bytes
 
     def service(self, handler_call_details: Any) -> Any:
         """Return the handler of a call, or None where there is no such method."""
@@ -95,8 +113,9 @@ class Pipeline(grpc.GenericRpcHandler):
 
     async def answer(self, name: str, access: Access, metadata: Any, payload: bytes, context: Any) -> Outcome:
         """Return the outcome of a call of one request and one answer, counted and timed."""
-        started = perf_counter()
+        started, size, held = perf_counter(), len(payload), self._held
         self._in_flight += 1
+        held.bytes += size
         try:
             caller = self._admitted(access, metadata, payload, context)
             outcome = refused(caller) if isinstance(caller, Refusal) else await self._dispatcher.call(name, payload, caller)
@@ -106,17 +125,18 @@ class Pipeline(grpc.GenericRpcHandler):
             outcome = _defect(name)
         finally:
             self._in_flight -= 1
+            held.bytes -= size
         self._metrics.observe(name, outcome.status, perf_counter() - started)
         return outcome
 
     def _admitted(self, access: Access, metadata: Any, payload: bytes, context: Any) -> Caller | Refusal:
-        if self._in_flight > IN_FLIGHT_MAX:
+        if len(payload) > self._message_bytes_max:
+            return too_large(self._message_bytes_max)
+        if self._in_flight > IN_FLIGHT_MAX or self._held.bytes > self._held.bytes_max:
             return Refusal(RefusalCode.OVERLOADED)
         if context.time_remaining() == 0:
             # Nobody waits for the answer any more. It was not begun, and whoever sends it again finds it so.
             return Refusal(RefusalCode.DEADLINE_EXCEEDED)
-        if len(payload) > self._message_bytes_max:
-            return too_large(self._message_bytes_max)
         return authenticate(self._guard, access, context, metadata)
 
     def _streaming(self, stream: Stream, access: Access) -> _Streaming:
@@ -140,18 +160,21 @@ class Pipeline(grpc.GenericRpcHandler):
         if self._streams > self._streams_max:
             yield refused(Refusal(RefusalCode.OVERLOADED))
             return
-        session = GrpcSession(self._guard, access, requests, context, self._message_bytes_max)
+        session = GrpcSession(self._guard, access, requests, context, self._message_bytes_max, self._held)
         caller = session.caller()
         if isinstance(caller, Refusal):
             yield refused(caller)
             return
         try:
             async for outcome in stream.serve(session):
+                session.answered()
                 yield outcome
         except OUTAGES as error:
             yield _unavailable(stream.name, error)
         except Exception:
             yield _defect(stream.name)
+        finally:
+            session.close()
 
 
 async def _abort(context: Any, outcome: Outcome) -> None:

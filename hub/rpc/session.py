@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -38,11 +39,23 @@ def too_large(bytes_max: int) -> Refusal:
     return Refusal(RefusalCode.MESSAGE_TOO_LARGE, metadata=(("bytes_max", str(bytes_max)),))
 
 
-class GrpcSession:
-    """An open stream: implements `hub.application.sessions.Session`."""
+class Held:
+    """How many bytes of requests this process holds that are not answered yet, and how many it may."""
 
-    def __init__(self, guard: Guard, access: Access, requests: Any, context: Any, message_bytes_max: int) -> None:
+    __slots__ = ("bytes", "bytes_max")
+
+    def __init__(self, bytes_max: int) -> None:
+        self.bytes = 0
+        self.bytes_max = bytes_max
+
+
+class GrpcSession:
+    """An open stream: implements `hub.application.sessions.Session`. What it read is held until `answered` or `close`."""
+
+    def __init__(self, guard: Guard, access: Access, requests: Any, context: Any, message_bytes_max: int, held: Held) -> None:
         """`requests` are an iterator of messages, or the only one."""
+        self._held = held
+        self._sizes: deque[int] = deque()
         self._guard = guard
         self._access = access
         self._requests = requests
@@ -64,5 +77,22 @@ class GrpcSession:
             if isinstance(checked, Refusal):
                 return
 
+    def answered(self) -> None:
+        """Hold the oldest message no longer."""
+        if self._sizes:
+            self._held.bytes -= self._sizes.popleft()
+
+    def close(self) -> None:
+        """Hold nothing any more."""
+        self._held.bytes -= sum(self._sizes)
+        self._sizes.clear()
+
     def _checked(self, payload: bytes) -> bytes | Refusal:
-        return too_large(self._message_bytes_max) if len(payload) > self._message_bytes_max else payload
+        size = len(payload)
+        if size > self._message_bytes_max:
+            return too_large(self._message_bytes_max)
+        if self._held.bytes + size > self._held.bytes_max:
+            return Refusal(RefusalCode.OVERLOADED)
+        self._held.bytes += size
+        self._sizes.append(size)
+        return payload
