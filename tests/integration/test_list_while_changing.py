@@ -60,9 +60,11 @@ class Shelf:
 @asynccontextmanager
 async def stocked(book: Book) -> AsyncIterator[Shelf]:
     desk = Desk(book.uri)
-    async with book.committer() as committer:
-        yield Shelf(committer, desk, book.clock)
-    await desk.work.close()
+    try:
+        async with book.committer() as committer:
+            yield Shelf(committer, desk, book.clock)
+    finally:
+        await desk.work.close()
 
 
 def _at(instant: datetime) -> Timestamp:
