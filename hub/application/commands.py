@@ -43,8 +43,6 @@ class Line:
     told for good. `broken` says that it has come to that.
     """
 
-    __slots__ = ("broken",)
-
     def __init__(self) -> None:
         self.broken = False
 

@@ -76,7 +76,8 @@ class _Door:
         self._channel = channel
 
     def call(self, payload: bytes = PAYLOAD) -> Any:
-        return self._channel.unary_unary("/yrd.clearing.v1.ClearingService/Void")(payload, timeout=SECONDS_MAX)
+        method: Any = self._channel.unary_unary("/yrd.clearing.v1.ClearingService/Void")
+        return method(payload, timeout=SECONDS_MAX)
 
     async def stream(self, payload: bytes = PAYLOAD) -> Any:
         """A stream with one message on it, which is not answered yet."""

@@ -133,7 +133,8 @@ async def _served(wire: Wire, commands: Sequence[pb.VoidRequest]) -> list[int]:
         for number, command in enumerate(commands, start=1)
     ]
     metadata = (("authorization", f"Bearer {await wire.client.tokens.get()}"),)
-    call: Any = wire.channel.stream_stream(f"/{CLEARING}/Clear")(iter(messages), metadata=metadata, timeout=SECONDS_MAX)
+    method: Any = wire.channel.stream_stream(f"/{CLEARING}/Clear")
+    call = method(iter(messages), metadata=metadata, timeout=SECONDS_MAX)
     return [pb.ClearResponse.FromString(answer).sequence async for answer in call]
 
 
