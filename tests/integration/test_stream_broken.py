@@ -41,9 +41,18 @@ def _requests(firm: str, stem: str, count: int, lines: int = 1) -> list[pb.Autho
     return [delta.authorize(CHANGXING, firm, SHANGHAI_LAB, f"{stem}-{number}", *[10] * lines) for number in range(count)]
 
 
-async def _open(wire: Wire) -> Any:
+async def _open(wire: Wire, channel: grpc.aio.Channel | None = None) -> Any:
     metadata = (("authorization", f"Bearer {await wire.client.tokens.get()}"),)
-    return wire.channel.stream_stream(f"/{CLEARING}/Clear")(metadata=metadata, timeout=SECONDS_MAX)
+    return (channel or wire.channel).stream_stream(f"/{CLEARING}/Clear")(metadata=metadata, timeout=SECONDS_MAX)
+
+
+def _narrow(hub: RunningHub, wire: Wire) -> grpc.aio.Channel:
+    """A channel that takes in little before it is read: by itself gRPC lets megabytes wait where the line is quick."""
+    options = [
+        *(("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 16_384)),
+        *(("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)),
+    ]
+    return grpc.aio.secure_channel(hub.process.grpc_address, wire.client.identity.channel_credentials(), options=options)
 
 
 async def _write(call: Any, requests: Sequence[pb.AuthorizeRequest], first: int = 1, stream_id: str = "") -> None:
@@ -91,7 +100,8 @@ async def test_a_reader_that_is_slow(hub: RunningHub, firm: str, leaves: bool) -
     """The hub goes on no further than answers can be left for the reader, and serves others meanwhile."""
     wire, uri, stem = await hub.wire(SHANGHAI), hub.process.database_url, "GONE" if leaves else "SLOW"
     requests = _requests(firm, stem, 1_000, LINES)
-    call = await _open(wire)
+    channel = _narrow(hub, wire)
+    call = await _open(wire, channel)
     writing = asyncio.create_task(_write(call, requests, 1, request_id()))
     others = _requests(firm, f"{stem}-OTHER", 40)
     done = -1
@@ -111,4 +121,5 @@ async def test_a_reader_that_is_slow(hub: RunningHub, firm: str, leaves: bool) -
         await writing
         await call.done_writing()
         assert await call.read() is grpc.aio.EOF
+    await channel.close()
     await _found_once(hub, requests)
