@@ -212,7 +212,7 @@ async def test_a_watch_sees_each_change_until_the_last(hub: RunningHub, suzhou_f
         await _pay(hub, closed.window_id)
         assert (await anext(watch)).state == pb.REDEMPTION_STATE_SETTLED
         # What was paid may still be given back, in parts: the watch goes on until there is nothing left.
-        for fee, state in ((100_000, pb.REDEMPTION_STATE_SETTLED), (300_000, pb.REDEMPTION_STATE_REFUNDED)):
+        for fee, state in ((200_000, pb.REDEMPTION_STATE_SETTLED), (200_000, pb.REDEMPTION_STATE_REFUNDED)):
             refunded = await hub.call(SHANGHAI, f"{CLEARING}.Refund", pb.RefundRequest(redemption_id=key, fee_fen=fee))
             assert refunded.redemption.state == state
             seen = await anext(watch)
