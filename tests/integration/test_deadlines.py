@@ -107,7 +107,7 @@ def known_of_nothing(uri: str, requests: Sequence[pb.AuthorizeRequest]) -> bool:
 
 
 async def test_no_time_at_all(hub: RunningHub, firm: str) -> None:
-    """Deadlines that pass before the hub has begun, or at about that time: not applied, or applied and on record."""
+    """Deadlines that are over when the client sends, or pass at about that time: not applied, or applied and on record."""
     uri, wire, requests = hub.process.database_url, await hub.wire(delta.SHANGHAI), _requests(firm, "HASTE", 4 * COUNT)
     passed, about = requests[:COUNT], requests[COUNT:]
     ends = await asyncio.gather(
@@ -118,7 +118,6 @@ async def test_no_time_at_all(hub: RunningHub, firm: str) -> None:
     made, recorded = known(uri, requests)
     assert made == recorded
     assert {request.input.order.order_no for request, end in zip(requests, ends, strict=True) if end is grpc.StatusCode.OK} <= made
-    assert known(uri, passed) == (set(), set())
     await _again(wire, requests, uri)
 
 
@@ -136,7 +135,10 @@ async def test_a_batch(hub: RunningHub, firm: str, atomic: bool) -> None:
     assert await _call(wire, BATCH, passed, 0) is LATE
     await until_known(uri, late.items, COUNT)
     orders = {item.input.order.order_no for item in (*late.items, *patient.items)}
-    assert known(uri, (*late.items, *patient.items, *passed.items)) == (orders, orders)
+    assert known(uri, (*late.items, *patient.items)) == (orders, orders)
+    # A deadline that is over for the client may have a moment left where the call arrives.
+    made, recorded = known(uri, passed.items)
+    assert made == recorded
     # A group has a record of its own; asked again it says what its items say.
     answer = (await wire.ask(BATCH, late)).read(pb.BatchAuthorizeResponse)
     singles = [(await wire.ask(AUTHORIZE, item)).read(pb.AuthorizeResponse) for item in late.items]
