@@ -17,7 +17,7 @@ from hub.application.batch import Keys, RequestKey, WorkingSet
 from hub.application.commands import LedgerCommand
 from hub.domain.caller import Caller, Role
 from hub.domain.clock import SimulatedClock
-from hub.domain.model import OrderKey, State, WalletKey
+from hub.domain.model import OrderKey, State, Wallet, WalletKey
 from hub.ledger.committer import GroupCommitter
 from hub.ledger.items import Item
 from hub.ledger.lanes import Lane, Owners, choose, names
@@ -108,6 +108,16 @@ def test_a_redemption_captured_with_its_authorization_is_not_remembered() -> Non
     owners = Owners()
     owners.learn(ws)
     assert owners.known(["r"]) == {}
+
+
+def test_a_remembered_redemption_shares_the_key_of_its_wallet() -> None:
+    made, kept = redemption("r", WalletKey("310000", "a"), OrderKey("lab", "r")), Wallet(WalletKey("310000", "a"))
+    assert made.wallet == kept.key and made.wallet is not kept.key
+    ws = WorkingSet(now=datetime(2026, 1, 1, tzinfo=UTC), redemptions={"r": made}, wallets={kept.key: kept})
+    ws.new_redemptions["r"] = None
+    owners = Owners()
+    owners.learn(ws)
+    assert owners.known(["r"])["r"].wallet is kept.key
 
 
 def test_one_invoice_of_two_captures_keeps_their_order() -> None:
