@@ -7,7 +7,7 @@ import gc
 import signal
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Info, start_http_server
@@ -52,9 +52,6 @@ from yrd.policy.v1 import policy_pb2
 from yrd.settlement.v1 import settlement_pb2
 from yrd.simulation.v1 import simulation_pb2
 from yrd.voucher.v1 import voucher_pb2
-
-if TYPE_CHECKING:
-    pass
 
 log = structlog.get_logger(__name__)
 

@@ -86,7 +86,7 @@ async def test_rounds_of_batches_leave_what_their_commands_leave_one_at_a_time(
         one = await stack.enter_async_context(_committers(single, play.processes, Bounds(), monkeypatch))
         many = await stack.enter_async_context(_committers(book, play.processes, play.bounds, monkeypatch))
         for committer in many:
-            committer.on_batch = lambda _size, busy=committer._busy: beside.append(len(busy))  # type: ignore[misc]
+            committer.on_batch = lambda _size, busy=committer._busy: beside.append(len(busy))  # type: ignore[misc]  # a default binds
         for number, mix in enumerate(play.rounds):
             where = f"YRD_TEST_SEED={SEED}, {name}, round {number}"
             thrown = dice.round(mix)
