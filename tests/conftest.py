@@ -20,6 +20,7 @@ settings.load_profile("tests")
 pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.kafka",
+    "tests.fixtures.kafka_sockets",
     "tests.fixtures.hub",
     "tests.fixtures.forked",
     "tests.fixtures.badinput",
