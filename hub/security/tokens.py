@@ -91,13 +91,8 @@ class TokenVerifier:
         self._entries_max = entries_max
         self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
 
-    def verify(self, token: str, thumbprint: str, now: datetime) -> Caller | AuthFailure:
-        """Return whom the token speaks for, presented beside the certificate of `thumbprint` at `now`, or the refusal."""
-        verdict = self.verify_until(token, thumbprint, now)
-        return verdict if isinstance(verdict, AuthFailure) else verdict[0]
-
     def verify_until(self, token: str, thumbprint: str, now: datetime) -> tuple[Caller, datetime] | AuthFailure:
-        """Return what `verify` returns, a caller with the moment the token expires."""
+        """Return whom the token speaks for beside the certificate of `thumbprint` at `now`, and when it expires; or the refusal."""
         # Keyed by digest, so that a dump of the memory gives no token away.
         key = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         entry = self._verified.get(key)

@@ -51,6 +51,11 @@ def _verifier(**options: Any) -> TokenVerifier:
     return TokenVerifier(_issuer().public_keys, ISSUER, **options)
 
 
+def _caller(verdict: tuple[Caller, datetime] | AuthFailure) -> Caller:
+    assert not isinstance(verdict, AuthFailure), verdict
+    return verdict[0]
+
+
 def _signed(change: dict[str, Any] | None = None, *, key: ECKey = KEY, header: dict[str, Any] | None = None) -> str:
     claims = {name: value for name, value in {**CLAIMS, **(change or {})}.items() if value is not None}
     return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": key.kid, **(header or {})}, claims, key)
@@ -126,13 +131,13 @@ def test_a_token_is_refused_with_a_stable_code(case: str) -> None:
     verifier = _verifier()
     token = make()
     for _ in range(2):  # the second time from memory, where there is any
-        verdict = verifier.verify(token, THUMBPRINT, NOW)
+        verdict = verifier.verify_until(token, THUMBPRINT, NOW)
         assert isinstance(verdict, AuthFailure)
         assert verdict.code == code
 
 
 def test_the_forgeries_start_from_a_token_that_verifies() -> None:
-    assert isinstance(_verifier().verify(_signed(), THUMBPRINT, NOW), Caller)
+    assert _caller(_verifier().verify_until(_signed(), THUMBPRINT, NOW))
 
 
 def test_a_token_carries_what_the_profile_asks_for() -> None:
@@ -148,36 +153,37 @@ def test_a_token_carries_what_the_profile_asks_for() -> None:
 
 
 def test_the_caller_is_what_the_token_says() -> None:
-    caller = _verifier().verify(_issuer().issue(RECORD, ["clearing.read"], THUMBPRINT), THUMBPRINT, NOW)
-    assert caller == Caller(CHANGXING_ID, CHANGXING, Role.PLATFORM, frozenset({"clearing.read"}))
+    verdict = _verifier().verify_until(_issuer().issue(RECORD, ["clearing.read"], THUMBPRINT), THUMBPRINT, NOW)
+    caller = Caller(CHANGXING_ID, CHANGXING, Role.PLATFORM, frozenset({"clearing.read"}))
+    assert verdict == (caller, NOW + timedelta(seconds=300))
 
 
 def test_a_remembered_token_still_expires_and_stays_bound() -> None:
     verifier, token = _verifier(), _issuer().issue(RECORD, [], THUMBPRINT)
-    first = verifier.verify(token, THUMBPRINT, NOW)
-    assert verifier.verify(token, THUMBPRINT, NOW + timedelta(seconds=299)) is first
-    swapped = verifier.verify(token, "B" * 43, NOW)
+    first = _caller(verifier.verify_until(token, THUMBPRINT, NOW))
+    assert _caller(verifier.verify_until(token, THUMBPRINT, NOW + timedelta(seconds=299))) is first
+    swapped = verifier.verify_until(token, "B" * 43, NOW)
     assert isinstance(swapped, AuthFailure) and swapped.metadata == {"reason": "NOT_THE_TOKENS"}
     for _ in range(2):
-        expired = verifier.verify(token, THUMBPRINT, NOW + timedelta(seconds=300))
+        expired = verifier.verify_until(token, THUMBPRINT, NOW + timedelta(seconds=300))
         assert isinstance(expired, AuthFailure) and expired.code == "TOKEN_EXPIRED"
 
 
 def test_the_memory_is_bounded() -> None:
     verifier = _verifier(entries_max=2)
     tokens = [_issuer().issue(RECORD, [], THUMBPRINT) for _ in range(3)]
-    callers = [verifier.verify(token, THUMBPRINT, NOW) for token in tokens]
-    assert verifier.verify(tokens[2], THUMBPRINT, NOW) is callers[2]
-    assert verifier.verify(tokens[0], THUMBPRINT, NOW) is not callers[0]
+    callers = [_caller(verifier.verify_until(token, THUMBPRINT, NOW)) for token in tokens]
+    assert _caller(verifier.verify_until(tokens[2], THUMBPRINT, NOW)) is callers[2]
+    assert _caller(verifier.verify_until(tokens[0], THUMBPRINT, NOW)) is not callers[0]
 
 
 def test_tokens_of_an_old_and_a_new_key_verify_while_one_replaces_the_other() -> None:
     old, new = KEY, ECKey.generate_key("P-256", auto_kid=True)
     verifier = TokenVerifier(KeySet([old, new]), ISSUER)
-    assert isinstance(verifier.verify(_signed(key=old), THUMBPRINT, NOW), Caller)
-    assert isinstance(verifier.verify(_signed(key=new), THUMBPRINT, NOW), Caller)
+    assert _caller(verifier.verify_until(_signed(key=old), THUMBPRINT, NOW))
+    assert _caller(verifier.verify_until(_signed(key=new), THUMBPRINT, NOW))
     # Without a name it is not tried against one key after another.
-    assert isinstance(verifier.verify(_signed(header={"kid": "?"}), THUMBPRINT, NOW), AuthFailure)
+    assert isinstance(verifier.verify_until(_signed(header={"kid": "?"}), THUMBPRINT, NOW), AuthFailure)
 
 
 @pytest.mark.parametrize("ttl_seconds", [0, -1, 301])
@@ -193,7 +199,7 @@ def test_a_verifying_role_needs_the_public_keys_alone(tmp_path: Path) -> None:
     keys = verification_keys(tmp_path)
     assert not any(key.is_private for key in keys)
     token = issuer.issue(RECORD, [], THUMBPRINT)
-    assert isinstance(TokenVerifier(keys, ISSUER).verify(token, THUMBPRINT, datetime.now(UTC)), Caller)
+    assert _caller(TokenVerifier(keys, ISSUER).verify_until(token, THUMBPRINT, datetime.now(UTC)))
 
 
 def test_a_new_signing_key_verifies_beside_the_published_ones(tmp_path: Path) -> None:
