@@ -14,7 +14,6 @@ from google.protobuf.message import Message
 
 from hub.ledger.audit import audit
 from tests.fixtures import delta
-from tests.fixtures.forked import Ground
 from tests.fixtures.hub import RunningHub
 from tests.fixtures.late import known, until_a_committer_waits, until_known
 from tests.fixtures.wire import Wire
@@ -27,18 +26,6 @@ REGISTER = f"{delta.ENTERPRISES}.RegisterEnterprise"
 SHORT_SECONDS, LONG_SECONDS = 1.5, 60.0
 COUNT = 30
 LATE = grpc.StatusCode.DEADLINE_EXCEEDED
-
-
-@pytest.fixture(scope="module")
-async def hub(ground: Ground) -> AsyncIterator[RunningHub]:
-    with ground.database() as uri:
-        async with ground.hub(uri) as running:
-            yield running
-
-
-@pytest.fixture(scope="module")
-def firm(ground: Ground) -> str:
-    return next(wallet.enterprise for wallet in ground.wallets if wallet.issuer == delta.CHANGXING)
 
 
 def _requests(firm: str, stem: str, count: int = COUNT) -> list[pb.AuthorizeRequest]:

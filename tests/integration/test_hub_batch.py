@@ -221,7 +221,7 @@ async def _revive(hub: RunningHub) -> None:
 async def test_a_batch_sent_again_after_sigkill(dying_hub: RunningHub, ground: Ground, atomic: bool) -> None:
     """Of a large batch the hub had applied the first part; sent again, every item has one effect and one outcome."""
     wire = await dying_hub.wire(SHANGHAI)
-    firms = [wallet.enterprise for wallet in ground.wallets if wallet.issuer == CHANGXING]
+    firms = ground.firms(CHANGXING)
     requests = [delta.authorize(CHANGXING, firms[i % len(firms)], SHANGHAI_LAB, f"K-{i}", 100 + i) for i in range(600)]
     request = batch(requests, atomic)
     broken = await wire.send(BATCH_AUTHORIZE, request.SerializeToString())
@@ -246,7 +246,7 @@ def _redemptions(hub: RunningHub) -> int:
 
 
 async def test_a_batch_over_kafka_is_answered_as_one(ground: Ground, tmp_path: Path) -> None:
-    firm = next(wallet.enterprise for wallet in ground.wallets if wallet.issuer == CHANGXING)
+    firm = ground.firms(CHANGXING)[0]
     requests = [
         delta.authorize(CHANGXING, enterprise, SHANGHAI_LAB, f"K-{enterprise}", 100) for enterprise in (firm, credit_code(95, "91330522"))
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -32,15 +32,8 @@ SECONDS_MAX = 60.0
 
 
 @pytest.fixture(scope="module")
-async def hub(ground: Ground) -> AsyncIterator[RunningHub]:
-    with ground.database() as uri:
-        async with ground.hub(uri) as running:
-            yield running
-
-
-@pytest.fixture(scope="module")
 def firms(ground: Ground) -> Sequence[str]:
-    return [wallet.enterprise for wallet in ground.wallets if wallet.issuer == CHANGXING]
+    return ground.firms(CHANGXING)
 
 
 def _recorded(uri: str, ids: Sequence[str]) -> int:

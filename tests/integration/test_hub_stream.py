@@ -31,20 +31,8 @@ _numbers = iter(range(10_000))
 
 
 @pytest.fixture(scope="module")
-async def hub(ground: Ground) -> AsyncIterator[RunningHub]:
-    with ground.database() as uri:
-        async with ground.hub(uri) as running:
-            yield running
-
-
-@pytest.fixture(scope="module")
-def firm(ground: Ground) -> str:
-    return next(wallet.enterprise for wallet in ground.wallets if wallet.issuer == CHANGXING)
-
-
-@pytest.fixture(scope="module")
 def suzhou_firm(ground: Ground) -> str:
-    return next(wallet.enterprise for wallet in ground.wallets if wallet.issuer == JIANGSU)
+    return ground.firms(JIANGSU)[0]
 
 
 def authorize(enterprise: str, fee: int = 1_000, issuer: str = CHANGXING) -> pb.AuthorizeRequest:

@@ -25,7 +25,7 @@ def _one(uri: str, statement: str) -> Any:
 
 
 async def test_the_scheduler_keeps_the_ledgers_house(ground: Ground) -> None:
-    firm = next(wallet.enterprise for wallet in ground.wallets if wallet.issuer == delta.CHANGXING)
+    firm = ground.firms(delta.CHANGXING)[0]
     request = delta.authorize(delta.CHANGXING, firm, delta.SHANGHAI_LAB, "HT-1", 10_000)
     position = settlement_pb2.GetIssuerPositionRequest(issuer=delta.CHANGXING)
     with ground.database() as uri:

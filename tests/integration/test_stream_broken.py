@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -14,7 +14,6 @@ from hub.application.clearing import UNANSWERED_MAX
 from hub.ledger.audit import audit
 from tests.fixtures import delta
 from tests.fixtures.delta import CHANGXING, CLEARING, SHANGHAI, SHANGHAI_LAB, request_id
-from tests.fixtures.forked import Ground
 from tests.fixtures.hub import RunningHub
 from tests.fixtures.late import known, until_a_committer_waits, until_known
 from tests.fixtures.wire import Wire
@@ -23,18 +22,6 @@ from yrd.clearing.v1 import clearing_pb2 as pb
 SECONDS_MAX = 60.0
 LINES = 40
 """So long are the orders of who does not read: a few dozen answers fill what gRPC buffers."""
-
-
-@pytest.fixture(scope="module")
-async def hub(ground: Ground) -> AsyncIterator[RunningHub]:
-    with ground.database() as uri:
-        async with ground.hub(uri) as running:
-            yield running
-
-
-@pytest.fixture(scope="module")
-def firm(ground: Ground) -> str:
-    return next(wallet.enterprise for wallet in ground.wallets if wallet.issuer == CHANGXING)
 
 
 def _requests(firm: str, stem: str, count: int, lines: int = 1) -> list[pb.AuthorizeRequest]:

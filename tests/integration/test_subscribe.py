@@ -70,7 +70,7 @@ def numbers(events: list[pb.Event]) -> list[int]:
 
 
 async def test_what_kafka_would_tell_is_told_and_nothing_of_another_province(hub: RunningHub, uri: str, ground: Ground) -> None:
-    firm = next(wallet.enterprise for wallet in ground.wallets if wallet.issuer == CHANGXING)
+    firm = ground.firms(CHANGXING)[0]
     answer = await hub.call(SHANGHAI, f"{delta.CLEARING}.Authorize", delta.authorize(CHANGXING, firm, SHANGHAI_LAB, "SUB-1", 1_000))
     leave(uri, f"{JIANGSU}.out", 3)
     leave(uri, f"{SHANGHAI}.dlt", 1)
