@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.fixtures.kafka_sockets",
     "tests.fixtures.hub",
     "tests.fixtures.forked",
+    "tests.fixtures.desks",
     "tests.fixtures.badinput",
     "tests.fixtures.ledger",
     "tests.fixtures.dice",

@@ -20,9 +20,8 @@ from hub.domain.caller import Caller, Role
 from hub.domain.clock import SimulatedClock
 from hub.domain.divisions import COORDINATION, province_of
 from hub.embedded import EmbeddedPostgres
-from hub.ledger.migrate import migrate
 from hub.ledger.unitofwork import UnitOfWork
-from tests.fixtures.postgres import fresh_database, template_database
+from tests.fixtures.hub import migrated_database
 from yrd.common.v1 import refusal_pb2
 from yrd.events.v1 import events_pb2
 
@@ -138,14 +137,9 @@ def codes(outcomes: Iterable[Outcome]) -> list[str]:
 @asynccontextmanager
 async def open_desk(server: EmbeddedPostgres) -> AsyncIterator[Desk]:
     """A desk at a migrated, empty database."""
-    template = template_database(server, "migrated", _migrate)
-    with fresh_database(server, template) as uri:
+    with migrated_database(server) as uri:
         desk = Desk(uri)
         try:
             yield desk
         finally:
             await desk.work.close()
-
-
-def _migrate(uri: str) -> None:
-    migrate(uri)

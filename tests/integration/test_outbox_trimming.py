@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import psycopg
 import pytest
 
-from hub.embedded import EmbeddedPostgres
 from hub.ledger import trimming
 from hub.ledger.trimming import trim
-from tests.fixtures.hub import migrated_database
 from tests.support_usecases import START, Desk
-
-
-@pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    with migrated_database(postgres_server) as uri:
-        made = Desk(uri)
-        yield made
-        await made.work.close()
 
 
 def leave(desk: Desk, count: int, age_days: int, *, published: bool = True) -> None:

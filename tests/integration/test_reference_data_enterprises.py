@@ -1,33 +1,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from hub.application.enterprises import METHODS, get_enterprise, register_enterprise
 from hub.domain.caller import Caller, Role
-from hub.embedded import EmbeddedPostgres
-from tests.support_usecases import COORDINATOR, Desk, codes, open_desk, platform
+from tests.support_usecases import COORDINATOR, Desk, codes, platform
 from yrd.common.v1 import types_pb2
 from yrd.participant.v1 import participant_pb2 as pb
 
 FIRM, SME_NO = "91330522MA2B12343A", "202633052208000123"
 SHANGHAI, ZHEJIANG, HUZHOU, CHANGXING, JIASHAN = "310000", "330000", "330500", "330522", "330421"
-
-
-@pytest.fixture(scope="module")
-async def still(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    """One database for all that is refused: nothing changes it, and each refusal checks that."""
-    async with open_desk(postgres_server) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        yield opened
 
 
 def firm(**changes: Any) -> pb.Enterprise:

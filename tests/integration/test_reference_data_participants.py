@@ -1,35 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from hub.application.participants import METHODS, list_participants, register_participant
 from hub.domain.caller import Caller, Role
-from hub.embedded import EmbeddedPostgres
 from hub.ledger.participants import DatabaseParticipants
 from hub.security.participants import DevelopmentParticipants, ParticipantRecord
-from tests.support_usecases import COORDINATOR, Desk, codes, open_desk, platform
+from tests.support_usecases import COORDINATOR, Desk, codes, platform
 from yrd.common.v1 import access_pb2
 from yrd.participant.v1 import participant_pb2 as pb
 
 SHANGHAI, ZHEJIANG, CHANGXING = "310000", "330000", "330522"
 CHANGXING_ID = "spiffe://330000/330522/platform"
-
-
-@pytest.fixture(scope="module")
-async def still(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    """One database for all that is refused: nothing changes it, and each refusal checks that."""
-    async with open_desk(postgres_server) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        yield opened
 
 
 def participant(participant_id: str = CHANGXING_ID, **changes: Any) -> pb.Participant:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +9,12 @@ import pytest
 from adapters.runtime.policy_file import load_policies
 from hub.application.policies import get_policy, list_policies, methods, publish_policy
 from hub.domain.caller import Caller
-from hub.embedded import EmbeddedPostgres
-from tests.support_usecases import COORDINATOR, Desk, codes, open_desk, platform
+from tests.support_usecases import COORDINATOR, Desk, codes, platform
 from yrd.common.v1 import types_pb2
 from yrd.policy.v1 import policy_pb2 as pb
 
 ZHEJIANG, CHANGXING = "330000", "330522"
 POLICY_FILES = sorted(Path(__file__).parents[2].glob("adapters/*/policy.yaml"))
-
-
-@pytest.fixture(scope="module")
-async def still(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    """One database for all that is refused: nothing changes it, and each refusal checks that."""
-    async with open_desk(postgres_server) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        yield opened
 
 
 def policy(version: str = "2026", since: str = "2026-01-01", issuer: str = CHANGXING, **changes: Any) -> pb.Policy:

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
 
 from hub.domain.caller import Caller, Role
-from hub.embedded import EmbeddedPostgres
 from registry.admission.direct import admit_provider
 from registry.catalogue.entries import create_entry, get_entry, list_entries, list_entry_versions, retire_entry, update_entry
-from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, open_desk, platform
+from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, platform
 from yrd.common.v1 import types_pb2
 from yrd.registry.v1 import catalogue_pb2 as pb
 from yrd.registry.v1 import registry_pb2
@@ -24,12 +22,11 @@ ALIKE = Caller(f"spiffe://310000/310118/provider-{LAB}x", "310118", Role.PROVIDE
 
 
 @pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        for uscc, home in ((LAB, "310118"), (OTHER, CHANGXING)):
-            provider = registry_pb2.Provider(uscc=uscc, name=f"检测中心{uscc[-3:]}", home=home, admitted_on="2026-01-01")
-            await opened.do(admit_provider, platform(home), registry_pb2.AdmitProviderRequest(provider=provider))
-        yield opened
+async def desk(desk: Desk) -> Desk:
+    for uscc, home in ((LAB, "310118"), (OTHER, CHANGXING)):
+        provider = registry_pb2.Provider(uscc=uscc, name=f"检测中心{uscc[-3:]}", home=home, admitted_on="2026-01-01")
+        await desk.do(admit_provider, platform(home), registry_pb2.AdmitProviderRequest(provider=provider))
+    return desk
 
 
 def service(code: str = "FW1", provider: str = LAB, name: str = "塑料薄膜成分分析") -> pb.CatalogueEntry:

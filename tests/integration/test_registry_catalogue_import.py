@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 
 import pytest
 
 from hub.domain.caller import Caller, Role
-from hub.embedded import EmbeddedPostgres
 from registry.admission.direct import admit_provider
 from registry.catalogue import importing
 from registry.catalogue.entries import list_entries, retire_entry
 from registry.catalogue.importing import export_entries, get_entry_import, import_entries
-from tests.support_usecases import COORDINATOR, Desk, credit_code, open_desk, platform
+from tests.support_usecases import COORDINATOR, Desk, credit_code, platform
 from yrd.common.v1 import refusal_pb2
 from yrd.registry.v1 import catalogue_pb2 as pb
 from yrd.registry.v1 import registry_pb2
@@ -23,12 +21,11 @@ HEADING = "provider,kind,code,name,category,price_model,price_from_yuan"
 
 
 @pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        for uscc, home in ((LAB, SHANGHAI), (OTHER, CHANGXING)):
-            provider = registry_pb2.Provider(uscc=uscc, name=f"检测中心{uscc[-3:]}", home=home, admitted_on="2026-01-01")
-            await opened.do(admit_provider, platform(home), registry_pb2.AdmitProviderRequest(provider=provider))
-        yield opened
+async def desk(desk: Desk) -> Desk:
+    for uscc, home in ((LAB, SHANGHAI), (OTHER, CHANGXING)):
+        provider = registry_pb2.Provider(uscc=uscc, name=f"检测中心{uscc[-3:]}", home=home, admitted_on="2026-01-01")
+        await desk.do(admit_provider, platform(home), registry_pb2.AdmitProviderRequest(provider=provider))
+    return desk
 
 
 def row(code: str, provider: str = LAB, name: str = "成分分析", yuan: str = "800") -> str:

@@ -1,19 +1,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hub.domain.caller import Caller
-from hub.embedded import EmbeddedPostgres
 from registry.admission.direct import admit_provider
 from registry.catalogue.deduping import Proposed, propose_merges
 from registry.catalogue.entries import create_entry, get_entry, list_entries, list_entry_versions, update_entry
 from registry.catalogue.merging import confirm_merge, list_merge_proposals, reject_merge
-from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, open_desk, platform
+from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, platform
 from yrd.registry.v1 import catalogue_pb2 as pb
 from yrd.registry.v1 import registry_pb2
 
@@ -23,13 +21,12 @@ LAB, HOST, BRANCH = credit_code(1, "12310118"), credit_code(2, "91320500"), cred
 
 
 @pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        homes = {LAB: (SHANGHAI, "上海材料研究所"), HOST: (JIANGSU, "江苏仪器共享平台"), BRANCH: (JIANGSU, "上海市材料研究院")}
-        for uscc, (home, name) in homes.items():
-            provider = registry_pb2.Provider(uscc=uscc, name=name, home=home, admitted_on="2026-01-01")
-            await opened.do(admit_provider, platform(home), registry_pb2.AdmitProviderRequest(provider=provider))
-        yield opened
+async def desk(desk: Desk) -> Desk:
+    homes = {LAB: (SHANGHAI, "上海材料研究所"), HOST: (JIANGSU, "江苏仪器共享平台"), BRANCH: (JIANGSU, "上海市材料研究院")}
+    for uscc, (home, name) in homes.items():
+        provider = registry_pb2.Provider(uscc=uscc, name=name, home=home, admitted_on="2026-01-01")
+        await desk.do(admit_provider, platform(home), registry_pb2.AdmitProviderRequest(provider=provider))
+    return desk
 
 
 def microscope(provider: str, **details: str) -> pb.CatalogueEntry:

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from hub.application.enterprises import get_enterprise, register_enterprise
 from hub.domain.caller import Caller
-from hub.embedded import EmbeddedPostgres
 from registry.credit.methods import METHODS
 from registry.credit.negative_list import clear_enterprise, sanction_enterprise
-from tests.support_usecases import COORDINATOR, Desk, codes, open_desk, platform
+from tests.support_usecases import COORDINATOR, Desk, codes, platform
 from yrd.common.v1 import types_pb2
 from yrd.credit.v1 import credit_pb2 as pb
 from yrd.participant.v1 import participant_pb2
@@ -21,11 +19,10 @@ ZHEJIANG, CHANGXING = "330000", "330522"
 
 
 @pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        firm = participant_pb2.Enterprise(uscc=FIRM, name="长兴示例科技有限公司", division=CHANGXING, kind=types_pb2.ENTERPRISE_KIND_TEAM)
-        await opened.do(register_enterprise, platform(ZHEJIANG), participant_pb2.RegisterEnterpriseRequest(enterprise=firm))
-        yield opened
+async def desk(desk: Desk) -> Desk:
+    firm = participant_pb2.Enterprise(uscc=FIRM, name="长兴示例科技有限公司", division=CHANGXING, kind=types_pb2.ENTERPRISE_KIND_TEAM)
+    await desk.do(register_enterprise, platform(ZHEJIANG), participant_pb2.RegisterEnterpriseRequest(enterprise=firm))
+    return desk
 
 
 def sanction(reason: str = "虚构服务合同", enterprise: str = FIRM) -> pb.SanctionEnterpriseRequest:

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from hub.codec.outcome import Outcome
-from hub.embedded import EmbeddedPostgres
 from registry.credit import queries
 from registry.credit.asking import CreditQuestions
 from registry.credit.bucket import Limits
@@ -21,7 +19,7 @@ from tests.fixtures.credit import (
     UNKNOWN,
     check,
     enter,
-    open_credit_desk,
+    furnish_credit,
     question,
     questions,
     subject,
@@ -31,9 +29,9 @@ from yrd.credit.v1 import credit_pb2 as pb
 
 
 @pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_credit_desk(postgres_server) as opened:
-        yield opened
+async def desk(desk: Desk) -> Desk:
+    await furnish_credit(desk)
+    return desk
 
 
 async def test_an_answer_is_the_least_and_the_same_for_unknown_and_unlisted(desk: Desk) -> None:

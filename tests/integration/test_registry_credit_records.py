@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
 import pytest
 
 from hub.domain.caller import Caller
-from hub.embedded import EmbeddedPostgres
 from registry.admission.history import get_provider
 from registry.admission.standing import reinstate_provider
 from registry.credit import queries, recording
@@ -30,7 +28,7 @@ from tests.fixtures.credit import (
     check,
     content,
     enter,
-    open_credit_desk,
+    furnish_credit,
     subject,
 )
 from tests.support_usecases import COORDINATOR, Desk, platform
@@ -39,9 +37,9 @@ from yrd.registry.v1 import registry_pb2
 
 
 @pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_credit_desk(postgres_server) as opened:
-        yield opened
+async def desk(desk: Desk) -> Desk:
+    await furnish_credit(desk)
+    return desk
 
 
 async def test_a_record_bars_with_its_commit_and_says_by_which_rule(desk: Desk) -> None:

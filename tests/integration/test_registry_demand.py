@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from hub.application.reserving import ReserveOrderCommand
 from hub.domain.caller import Caller, Role
 from hub.domain.model import Line, OrderKey, OrderState
 from hub.domain.policy import Category
-from hub.embedded import EmbeddedPostgres
 from hub.failpoints import FailpointError, arm
 from hub.ledger.committer import GroupCommitter
 from registry.admission.standing import reinstate_provider, suspend_provider
@@ -23,7 +21,7 @@ from registry.demand.posting import get_demand, invite_providers, list_demands, 
 from tests.fixtures.ledger import running
 from tests.support_demand import accept
 from tests.support_pool import TESTING, admit, index, offer
-from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, open_desk, platform, response
+from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, platform, response
 from yrd.clearing.v1 import clearing_pb2
 from yrd.common.v1 import types_pb2
 from yrd.participant.v1 import participant_pb2
@@ -43,20 +41,19 @@ def lab(uscc: str) -> Caller:
 
 
 @pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        for uscc, name in ((POLYMER, "上海高分子材料研究开发中心"), (PACK, "湖州包装材料检测站"), (STEEL, "苏州金属材料测试中心")):
-            await admit(opened, uscc, HOMES[uscc], name)
-        await offer(opened, POLYMER, SHANGHAI, "P-1", "塑料薄膜成分分析", price=800_000, description="各层材质与添加剂分析,出具报告")
-        await offer(opened, PACK, HUZHOU, "D-1", "食品包装薄膜检测", price=300_000)
-        await offer(opened, STEEL, SUZHOU, "S-1", "钛合金疲劳试验", price=100_000)
-        await index(opened.uri)
-        for uscc in (FIRM, OTHER_FIRM):
-            firm = participant_pb2.Enterprise(
-                uscc=uscc, name="浙江新高包装有限公司", division=CHANGXING, kind=types_pb2.ENTERPRISE_KIND_ABOVE_SCALE
-            )
-            await opened.do(register_enterprise, platform(CHANGXING), participant_pb2.RegisterEnterpriseRequest(enterprise=firm))
-        yield opened
+async def desk(desk: Desk) -> Desk:
+    for uscc, name in ((POLYMER, "上海高分子材料研究开发中心"), (PACK, "湖州包装材料检测站"), (STEEL, "苏州金属材料测试中心")):
+        await admit(desk, uscc, HOMES[uscc], name)
+    await offer(desk, POLYMER, SHANGHAI, "P-1", "塑料薄膜成分分析", price=800_000, description="各层材质与添加剂分析,出具报告")
+    await offer(desk, PACK, HUZHOU, "D-1", "食品包装薄膜检测", price=300_000)
+    await offer(desk, STEEL, SUZHOU, "S-1", "钛合金疲劳试验", price=100_000)
+    await index(desk.uri)
+    for uscc in (FIRM, OTHER_FIRM):
+        firm = participant_pb2.Enterprise(
+            uscc=uscc, name="浙江新高包装有限公司", division=CHANGXING, kind=types_pb2.ENTERPRISE_KIND_ABOVE_SCALE
+        )
+        await desk.do(register_enterprise, platform(CHANGXING), participant_pb2.RegisterEnterpriseRequest(enterprise=firm))
+    return desk
 
 
 def demand(**changes: Any) -> pb.Demand:

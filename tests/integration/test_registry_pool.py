@@ -1,35 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from hub.domain.caller import Caller
-from hub.embedded import EmbeddedPostgres
 from registry.admission.direct import admit_provider
 from registry.admission.history import get_provider, list_providers
 from registry.admission.standing import reinstate_provider, suspend_provider
-from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, open_desk, platform, refusal, response
+from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, platform, refusal, response
 from yrd.common.v1 import types_pb2
 from yrd.registry.v1 import registry_pb2 as pb
 
 SHANGHAI, ZHEJIANG, HUZHOU, CHANGXING = "310000", "330000", "330500", "330522"
 LAB = "12310104425001236Q"
-
-
-@pytest.fixture(scope="module")
-async def still(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    """One database for all that is refused: nothing changes it, and each refusal checks that."""
-    async with open_desk(postgres_server) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        yield opened
 
 
 def provider(uscc: str = LAB, home: str = SHANGHAI, **changes: Any) -> pb.Provider:

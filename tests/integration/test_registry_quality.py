@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
@@ -11,13 +10,12 @@ import pytest
 from hub.application.sweeping import SCHEDULER
 from hub.codec.events import Event
 from hub.domain.caller import Caller
-from hub.embedded import EmbeddedPostgres
 from registry.quality.daily import DailyRating
 from registry.quality.methods import METHODS
 from registry.quality.queries import get_provider_quality, list_quality_providers, list_reviews
 from registry.quality.rating import rate_pool
 from registry.quality.reviewing import annul_review, submit_review
-from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, open_desk, platform
+from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, platform
 from yrd.registry.v1 import quality_pb2 as pb
 
 SHANGHAI, ZHEJIANG, CHANGXING, ANHUI = "310000", "330000", "330522", "340000"
@@ -39,14 +37,13 @@ VALUES (%(id)s, '330522', %(firm)s, %(lab)s, %(order)s, '310000', 1, %(state)s, 
 
 
 @pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        with psycopg.connect(opened.uri, autocommit=True) as connection:
-            for lab in (LAB, OTHER):
-                connection.execute(_PROVIDER, (lab,))
-            for firm in FIRMS:
-                connection.execute(_FIRM, (firm,))
-        yield opened
+async def desk(desk: Desk) -> Desk:
+    with psycopg.connect(desk.uri, autocommit=True) as connection:
+        for lab in (LAB, OTHER):
+            connection.execute(_PROVIDER, (lab,))
+        for firm in FIRMS:
+            connection.execute(_FIRM, (firm,))
+    return desk
 
 
 def redemption(desk: Desk, firm: str, number: int, lab: str = LAB, **said: Any) -> str:

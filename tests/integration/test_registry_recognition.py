@@ -1,35 +1,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from hub.domain.caller import Caller
-from hub.embedded import EmbeddedPostgres
 from registry.admission.direct import admit_provider
 from registry.recognition.naming import list_recognitions, recognize_provider, revoke_recognition
-from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, open_desk, platform
+from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, platform
 from yrd.registry.v1 import registry_pb2 as pb
 
 SHANGHAI, JIANGSU, ZHEJIANG, CHANGXING = "310000", "320000", "330000", "330522"
 LAB, OTHER = sorted((credit_code(1), credit_code(2)))
 
 
-@pytest.fixture(scope="module")
-async def still(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    """One database for all that is refused: nothing changes it, and each refusal checks that."""
-    async with open_desk(postgres_server) as opened:
-        yield opened
-
-
 @pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        for uscc in (LAB, OTHER):
-            provider = pb.Provider(uscc=uscc, name="示例实验室", home=SHANGHAI, admitted_on="2026-01-01")
-            await opened.do(admit_provider, platform(SHANGHAI), pb.AdmitProviderRequest(provider=provider))
-        yield opened
+async def desk(desk: Desk) -> Desk:
+    for uscc in (LAB, OTHER):
+        provider = pb.Provider(uscc=uscc, name="示例实验室", home=SHANGHAI, admitted_on="2026-01-01")
+        await desk.do(admit_provider, platform(SHANGHAI), pb.AdmitProviderRequest(provider=provider))
+    return desk
 
 
 def recognition(since: str, until: str = "", *, provider: str = LAB, issuer: str = ZHEJIANG, agreement: bool = False) -> pb.Recognition:

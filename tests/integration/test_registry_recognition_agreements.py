@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from hub.domain.caller import Caller, Role
-from hub.embedded import EmbeddedPostgres
 from registry.recognition.agreements import end_agreement, list_agreements, register_agreement
 from registry.recognition.naming import bulk_recognize, list_recognitions, revoke_recognition
 from tests.fixtures.recognition import (
@@ -28,7 +26,7 @@ from tests.fixtures.recognition import (
     set_class,
     sign,
 )
-from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, open_desk, platform
+from tests.support_usecases import COORDINATOR, Desk, codes, credit_code, platform
 from yrd.common.v1 import refusal_pb2
 from yrd.registry.v1 import recognition_pb2 as pb
 from yrd.registry.v1 import registry_pb2
@@ -37,10 +35,9 @@ ITSELF = Caller(f"spiffe://{JIANGSU}/{SUZHOU}/provider-{LAB}", SUZHOU, Role.PROV
 
 
 @pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        await found(opened)
-        yield opened
+async def desk(desk: Desk) -> Desk:
+    await found(desk)
+    return desk
 
 
 def ending(number: str = "XY-1", issuer: str = ZHEJIANG, reason: str = "期满不续") -> pb.EndAgreementRequest:

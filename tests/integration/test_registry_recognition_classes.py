@@ -1,31 +1,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from hub.domain.caller import Caller
-from hub.embedded import EmbeddedPostgres
 from registry.recognition import domain
 from registry.recognition.classes import end_class_recognition, list_class_recognitions, set_class_recognition
 from tests.fixtures.recognition import ANHUI, DATA, JIANGSU, LAB, SHANGHAI, TESTING, ZHEJIANG, conditions, explain, found, klass, set_class
-from tests.support_usecases import COORDINATOR, Desk, codes, open_desk, platform
+from tests.support_usecases import COORDINATOR, Desk, codes, platform
 from yrd.registry.v1 import recognition_pb2 as pb
 
 
-@pytest.fixture(scope="module")
-async def still(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    """One database for all that is refused: nothing changes it, and each refusal checks that."""
-    async with open_desk(postgres_server) as opened:
-        yield opened
-
-
 @pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        await found(opened)
-        yield opened
+async def desk(desk: Desk) -> Desk:
+    await found(desk)
+    return desk
 
 
 def setting(wanted: pb.ClassRecognition) -> pb.SetClassRecognitionRequest:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
@@ -41,15 +40,14 @@ NEIGHBOUR = Caller(f"spiffe://{JIANGSU}/{JIANGSU}/provider-{OTHER}", JIANGSU, Ro
 
 
 @pytest.fixture(scope="module")
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
+async def desk(still: Desk) -> Desk:
     """One pool for all questions: none of them changes it."""
-    async with open_desk(postgres_server) as opened:
-        await found(opened)
-        await set_class(opened, klass(home=JIANGSU, category=TESTING, min_rating=400))
-        await set_class(opened, klass(quality_listed=True, home=ANHUI))
-        await name(opened, ZHEJIANG, FAR, until="2026-06-01")
-        await name(opened, JIANGSU, FAR)
-        yield opened
+    await found(still)
+    await set_class(still, klass(home=JIANGSU, category=TESTING, min_rating=400))
+    await set_class(still, klass(quality_listed=True, home=ANHUI))
+    await name(still, ZHEJIANG, FAR, until="2026-06-01")
+    await name(still, JIANGSU, FAR)
+    return still
 
 
 async def listed(desk: Desk, issuer: str, caller: Caller = COORDINATOR, **wanted: Any) -> list[str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hub.embedded import EmbeddedPostgres
 from registry.admission.applying import apply_for_admission
 from registry.admission.publishing import publish_admission_criteria
 from registry.admission.reviewing import decide_review
@@ -18,7 +17,7 @@ from registry.credit.bucket import Limits
 from tests.integration.test_web_doors import check_problem
 from tests.support_pool import TESTING, admit, index, offer
 from tests.support_rest import PUBLIC, everybody
-from tests.support_usecases import Desk, credit_code, open_desk, platform
+from tests.support_usecases import Desk, credit_code, platform
 from yrd.registry.v1 import admission_pb2, catalogue_pb2
 
 SHANGHAI, ZHEJIANG, HUZHOU = "310000", "330000", "330500"
@@ -58,11 +57,10 @@ async def furnish(desk: Desk) -> None:
 
 
 @pytest.fixture(scope="module")
-async def still(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
+async def still(still: Desk) -> Desk:
     """A pool that no test changes."""
-    async with open_desk(postgres_server) as desk:
-        await furnish(desk)
-        yield desk
+    await furnish(still)
+    return still
 
 
 @pytest.fixture

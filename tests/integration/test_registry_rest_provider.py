@@ -14,13 +14,12 @@ import pytest
 
 from hub.application.enterprises import register_enterprise
 from hub.domain.caller import Caller
-from hub.embedded import EmbeddedPostgres
 from registry.demand.posting import post_demand
 from tests.integration.test_registry_rest import HUZHOU, LAB, NEWCOMER, SHANGHAI, STATION, furnish
 from tests.integration.test_web_doors import check_problem
 from tests.support_demand import accept
 from tests.support_rest import OWN, Door, once, open_door, provider
-from tests.support_usecases import Desk, credit_code, open_desk, platform
+from tests.support_usecases import Desk, credit_code, platform
 from yrd.common.v1 import types_pb2
 from yrd.participant.v1 import participant_pb2
 from yrd.registry.v1 import demand_pb2
@@ -38,10 +37,9 @@ SERVICE: dict[str, Any] = {
 
 
 @pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        await furnish(opened)
-        yield opened
+async def desk(desk: Desk) -> Desk:
+    await furnish(desk)
+    return desk
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
 
-from hub.embedded import EmbeddedPostgres
 from registry.admission.direct import admit_provider
 from registry.admission.standing import reinstate_provider, suspend_provider
 from registry.catalogue.entries import get_entry, retire_entry, update_entry
@@ -17,7 +15,7 @@ from registry.search.indexing import rebuild
 from registry.search.keeper import Keeper
 from registry.search.searching import search
 from tests.support_pool import TESTING, admit, index, look, names, offer
-from tests.support_usecases import Desk, credit_code, open_desk, platform
+from tests.support_usecases import Desk, credit_code, platform
 from yrd.common.v1 import types_pb2
 from yrd.policy.v1 import policy_pb2
 from yrd.registry.v1 import catalogue_pb2, registry_pb2
@@ -52,18 +50,16 @@ async def _furnish(desk: Desk) -> None:
 
 
 @pytest.fixture(scope="module")
-async def still(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
+async def still(still: Desk) -> Desk:
     """A pool that no test changes."""
-    async with open_desk(postgres_server) as desk:
-        await _furnish(desk)
-        yield desk
+    await _furnish(still)
+    return still
 
 
 @pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        await _furnish(opened)
-        yield opened
+async def desk(desk: Desk) -> Desk:
+    await _furnish(desk)
+    return desk
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from hub.client import ClientIdentity
 from hub.domain.clock import SystemClock
 from hub.domain.refusals import CATALOGUE, RefusalCode
-from hub.embedded import EmbeddedPostgres
 from hub.security.authority import DevelopmentAuthority
 from hub.security.guard import Guard
 from hub.security.identity import PeerVerifier
@@ -28,16 +27,10 @@ from hub.security.trust import TrustStore
 from hub.web.viewers import ViewerGuard, anyone, coordinators
 from tests.support_hub import free_socket
 from tests.support_overview import ISSUER, PROVINCES, serving, web_app
-from tests.support_usecases import Desk, open_desk
+from tests.support_usecases import Desk
 
 COORDINATION, PLATFORM = ("000000", "coordination"), ("310000", "platform")
 PATHS = ("/", "/api/overview")
-
-
-@pytest.fixture
-async def desk(postgres_server: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with open_desk(postgres_server) as opened:
-        yield opened
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 
-from hub.embedded import EmbeddedPostgres
 from hub.web.viewers import anyone
 from tests.support_overview import (
     CHANGXING,
@@ -25,12 +24,12 @@ from tests.support_overview import (
     open_delta,
     web_app,
 )
-from tests.support_usecases import open_desk
+from tests.support_usecases import Desk
 
 
 @pytest.fixture
-async def delta(postgres_server: EmbeddedPostgres) -> AsyncIterator[Delta]:
-    async with open_desk(postgres_server) as desk, open_delta(desk) as played:
+async def delta(desk: Desk) -> AsyncIterator[Delta]:
+    async with open_delta(desk) as played:
         yield played
 
 
@@ -188,12 +187,11 @@ async def test_the_page_is_complete_without_scripts_in_both_languages(delta: Del
     assert '<html lang="en" data-lang="en">' in english.text
 
 
-async def test_an_empty_hub_has_an_empty_matrix(postgres_server: EmbeddedPostgres, tmp_path: Path) -> None:
-    async with open_desk(postgres_server) as desk:
-        app = web_app(desk, tmp_path / "identity", viewer_guard=anyone)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://hub") as http:
-            assert cells(await overview(http)) == {}
-            assert (await http.get("/")).status_code == 200
+async def test_an_empty_hub_has_an_empty_matrix(desk: Desk, tmp_path: Path) -> None:
+    app = web_app(desk, tmp_path / "identity", viewer_guard=anyone)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://hub") as http:
+        assert cells(await overview(http)) == {}
+        assert (await http.get("/")).status_code == 200
 
 
 async def test_without_names_codes_stand_for_themselves(delta: Delta, tmp_path: Path) -> None:
