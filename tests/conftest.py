@@ -28,6 +28,8 @@ pytest_plugins = [
     "tests.fixtures.ledger",
     "tests.fixtures.dice",
     "tests.fixtures.notproven",
+    "tests.fixtures.dropping",
+    "tests.fixtures.sftp",
 ]
 
 

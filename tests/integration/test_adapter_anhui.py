@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,16 +19,10 @@ from adapters.runtime.dryrun import DryLanding
 from adapters.runtime.intake import Intake
 from adapters.runtime.results import ObligationRow, RedemptionRow, Results
 from adapters.runtime.source import Noticing, SourceDown, SourceFault
-from tests.fixtures.dropping import Desk, desk, tree
+from tests.fixtures.dropping import Desk, tree
 
 HEFEI, WUHU = "340100-hefei-2026.xlsx", "340200-wuhu-2026.xlsx"
 SAMPLE = (ADAPTER.samples / HEFEI).read_bytes()
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Desk]:
-    with desk(tmp_path / "work") as opened:
-        yield opened
 
 
 @pytest.fixture
