@@ -24,11 +24,12 @@ from hub.security.failures import AuthFailure
 from hub.security.guard import Guard
 from hub.security.identity import PeerVerifier
 from hub.security.keys import load_signing_key, verification_keys
-from hub.security.participants import DevelopmentParticipants, ParticipantDirectory, RegisteredParticipants
+from hub.security.participants import DevelopmentParticipants, ParticipantDirectory
 from hub.security.tls import server_credentials
 from hub.security.tokens import TokenIssuer, TokenVerifier
 from hub.security.trust import TrustStore
 from hub.web.oauth import create_oauth_router
+from tests.support_identity import RegisteredParticipants
 from yrd.clearing.v1 import clearing_pb2, clearing_pb2_grpc
 from yrd.common.v1 import refusal_pb2
 

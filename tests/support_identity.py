@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hub.domain.clock import SimulatedClock
 from hub.security.authority import DevelopmentAuthority
 from hub.security.certificates import Credential
+from hub.security.participants import ParticipantRecord
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 SHANGHAI = "310000"
@@ -28,6 +29,17 @@ def authority(directory: Path, at: datetime = NOW) -> DevelopmentAuthority:
     made = DevelopmentAuthority(directory, SimulatedClock(at))
     made.ensure([SHANGHAI, ZHEJIANG])
     return made
+
+
+class RegisteredParticipants:
+    """A directory held in memory."""
+
+    def __init__(self, *records: ParticipantRecord) -> None:
+        self._records = {record.participant_id: record for record in records}
+
+    async def get(self, participant_id: str) -> ParticipantRecord | None:
+        """Return the participant, or None."""
+        return self._records.get(participant_id)
 
 
 def ca_of(directory: Path, name: str) -> Credential:

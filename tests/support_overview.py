@@ -22,12 +22,13 @@ from hub.domain.refusals import Refusal
 from hub.ledger.committer import GroupCommitter
 from hub.security.authority import DevelopmentAuthority
 from hub.security.keys import load_signing_key
-from hub.security.participants import DevelopmentParticipants, RegisteredParticipants
+from hub.security.participants import DevelopmentParticipants
 from hub.security.tokens import TokenIssuer
 from hub.security.trust import TrustStore
 from hub.web.app import WebDependencies, create_app
 from hub.web.peer import ask_client_certificates
 from registry.admission.direct import admit_provider
+from tests.support_identity import RegisteredParticipants
 from tests.support_usecases import Desk, credit_code, platform, response
 from yrd.clearing.v1 import clearing_pb2
 from yrd.common.v1 import types_pb2

@@ -25,7 +25,7 @@ from hub.security.authority import DevelopmentAuthority
 from hub.security.guard import Guard
 from hub.security.identity import PeerVerifier
 from hub.security.keys import verification_keys
-from hub.security.participants import DevelopmentParticipants, ParticipantRecord, RegisteredParticipants
+from hub.security.participants import DevelopmentParticipants, ParticipantRecord
 from hub.security.tokens import TokenVerifier
 from hub.security.trust import TrustStore
 from hub.web.divisions import DivisionNames
@@ -35,6 +35,7 @@ from registry.credit.bucket import Limits
 from registry.web.doors import Doors
 from registry.web.router import RestDependencies, create_rest_router
 from tests.support_hub import free_socket
+from tests.support_identity import RegisteredParticipants
 from tests.support_overview import ISSUER, PROVINCES, serving, web_app
 from tests.support_usecases import Desk
 

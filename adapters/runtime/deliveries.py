@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from adapters.runtime.database import Database
 
-LANDED, TAKEN = "LANDED", "TAKEN"
-
 
 @dataclass(frozen=True, slots=True)
 class Landed:

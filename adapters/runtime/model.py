@@ -30,10 +30,6 @@ class Phase(StrEnum):
     CAPTURES = "CAPTURES"
 
 
-MASTER_DATA = (Phase.POLICIES, Phase.PARTIES, Phase.GRANTS)
-"""The phases that move no money: rules, firms and providers, recognitions and notes."""
-
-
 class Kind(StrEnum):
     """What a native record is about."""
 

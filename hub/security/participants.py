@@ -29,17 +29,6 @@ class ParticipantDirectory(Protocol):
         ...
 
 
-class RegisteredParticipants:
-    """A directory held in memory."""
-
-    def __init__(self, *records: ParticipantRecord) -> None:
-        self._records = {record.participant_id: record for record in records}
-
-    async def get(self, participant_id: str) -> ParticipantRecord | None:
-        """Return the participant, or None."""
-        return self._records.get(participant_id)
-
-
 class DevelopmentParticipants:
     """A directory that also knows platforms and the coordination group nobody registered, with all scopes of their role.
 

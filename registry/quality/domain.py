@@ -204,15 +204,6 @@ def _part(cast: list[Vote], weight: int, pool_mean: int, formula: Formula) -> Pa
     return PartScore(mean(cast, prior, formula.trim), weight, pool_mean, len(cast), 100 * own // (own + prior.weight))
 
 
-def influence_max(bought_weight: int, other_weight: int, formula: Formula) -> int:
-    """Return the most, in hundredths, that votes of a weight can move a part beside others of a weight; the prior is added here.
-
-    Mixing a share f into a distribution moves the mean of its middle by no more than f times the span over the middle's share.
-    """
-    whole = bought_weight + other_weight + formula.vote * formula.prior_votes
-    return -(-(BEST - WORST) * bought_weight * 100 // (whole * (100 - 2 * formula.trim)))
-
-
 class Listing(NamedTuple):
     """A provider's latest period on the list of quality providers, `[since, until)`."""
 

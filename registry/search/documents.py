@@ -9,7 +9,6 @@ from functools import lru_cache
 from registry.search.lexemes import is_word, lexemes_of, tags
 from registry.search.text import fold, is_han, terms
 
-PROVIDER_KIND = "PROVIDER"
 BAND_YUAN = (100, 1_000, 10_000, 100_000)
 """Where bands of price end; band 0 is without a price."""
 

@@ -19,10 +19,10 @@ from hub.client import ClientIdentity
 from hub.domain.caller import Role
 from hub.security.access import all_scopes, scopes_of
 from hub.security.failures import AuthFailure
-from hub.security.participants import ParticipantRecord, RegisteredParticipants
+from hub.security.participants import ParticipantRecord
 from hub.security.tokens import TokenVerifier
 from tests.support_hub import SmallHub, small_hub
-from tests.support_identity import CHANGXING, CHANGXING_ID, authority
+from tests.support_identity import CHANGXING, CHANGXING_ID, RegisteredParticipants, authority
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 

@@ -80,12 +80,6 @@ def bid(demand_id: str, provider: str = POLYMER, **changes: Any) -> pb.SubmitOff
     return pb.SubmitOfferRequest(offer=pb.Offer(demand_id=demand_id, provider=provider, **{**said, **changes}))
 
 
-async def appointed(desk: Desk) -> pb.Appointment:
-    demand_id = (await post(desk, best=2)).demand.demand_id
-    made = await desk.do(submit_offer, lab(POLYMER), bid(demand_id))
-    return await agree(desk, made.offer.offer_id)
-
-
 async def agree(desk: Desk, offer_id: str) -> pb.Appointment:
     request = pb.AcceptOfferRequest(offer_id=offer_id)
     appointment: pb.Appointment = response(request, await accept(desk, platform(CHANGXING), request)).appointment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import log, log2
 from typing import Any
 
@@ -14,9 +14,6 @@ from tests.support_usecases import Desk, platform
 from yrd.registry.v1 import search_pb2 as pb
 
 DEPTH = 10
-
-Rank = Callable[[str], Sequence[int]]
-"""Entry numbers for a query, best first."""
 
 
 def ndcg(found: Iterable[str], grades: Mapping[str, int]) -> float:

@@ -4,8 +4,8 @@ import pytest
 
 from hub.domain.caller import Role
 from hub.security.access import access_rules, all_scopes, scopes_of
-from hub.security.participants import DevelopmentParticipants, ParticipantRecord, RegisteredParticipants, implied_participant
-from tests.support_identity import CHANGXING, CHANGXING_ID
+from hub.security.participants import DevelopmentParticipants, ParticipantRecord, implied_participant
+from tests.support_identity import CHANGXING, CHANGXING_ID, RegisteredParticipants
 
 
 def test_rules_come_from_the_contract() -> None:
@@ -55,7 +55,3 @@ async def test_a_registration_goes_before_what_is_implied() -> None:
     assert await directory.get(CHANGXING_ID) is registered
     assert await directory.get("spiffe://330000/330400/platform") == implied_participant("spiffe://330000/330400/platform")
     assert await directory.get("spiffe://330000/330400/else") is None
-
-
-async def test_production_knows_the_registered_alone() -> None:
-    assert await RegisteredParticipants().get(CHANGXING_ID) is None
