@@ -29,6 +29,7 @@ from hub.security.tls import server_credentials
 from hub.security.tokens import TokenIssuer, TokenVerifier
 from hub.security.trust import TrustStore
 from hub.web.oauth import create_oauth_router
+from hub.web.peer import ask_client_certificates
 from tests.support_identity import RegisteredParticipants
 from yrd.clearing.v1 import clearing_pb2, clearing_pb2_grpc
 from yrd.common.v1 import refusal_pb2
@@ -47,8 +48,8 @@ def free_socket() -> socket.socket:
 
 
 @asynccontextmanager
-async def web_server(app: FastAPI, identity: Path, bound: socket.socket) -> AsyncIterator[None]:
-    """Serve `app` over TLS, asking no client certificate, as browsers and ingresses need it."""
+async def web_server(app: FastAPI, identity: Path, bound: socket.socket, *, ask_certificates: bool = False) -> AsyncIterator[str]:
+    """Serve `app` over TLS and give its address; unless told otherwise, no client certificate is asked for."""
     config = uvicorn.Config(
         app,
         ssl_certfile=str(identity / "server.pem"),
@@ -57,13 +58,15 @@ async def web_server(app: FastAPI, identity: Path, bound: socket.socket) -> Asyn
         lifespan="off",
         ws="none",
     )
+    if ask_certificates:
+        ask_client_certificates(config, TrustStore.load(identity / "trust"))
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[bound]))
     async with asyncio.timeout(START_SECONDS_MAX):
         while not server.started:  # noqa: ASYNC110 — uvicorn offers a flag, no event
             await asyncio.sleep(0.01)
     try:
-        yield
+        yield f"https://localhost:{bound.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 from google.protobuf.message import Message
 
@@ -26,7 +24,6 @@ from hub.security.participants import DevelopmentParticipants
 from hub.security.tokens import TokenIssuer
 from hub.security.trust import TrustStore
 from hub.web.app import WebDependencies, create_app
-from hub.web.peer import ask_client_certificates
 from registry.admission.direct import admit_provider
 from tests.support_identity import RegisteredParticipants
 from tests.support_usecases import Desk, credit_code, platform, response
@@ -174,28 +171,3 @@ def web_app(desk: Desk, identity: Path, **changes: Any) -> FastAPI:
         "overview_seconds_min": 0.0,
     }
     return create_app(WebDependencies(**{**given, **changes}))
-
-
-@asynccontextmanager
-async def serving(app: FastAPI, identity: Path, bound: socket.socket, *, ask_certificates: bool = False) -> AsyncIterator[str]:
-    """Serve `app` over TLS as composition does, and give its address."""
-    config = uvicorn.Config(
-        app,
-        ssl_certfile=str(identity / "server.pem"),
-        ssl_keyfile=str(identity / "server.key"),
-        log_level="warning",
-        lifespan="off",
-        ws="none",
-    )
-    if ask_certificates:
-        ask_client_certificates(config, TrustStore.load(identity / "trust"))
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve(sockets=[bound]))
-    async with asyncio.timeout(START_SECONDS_MAX):
-        while not server.started:  # noqa: ASYNC110 — uvicorn offers a flag, no event
-            await asyncio.sleep(0.01)
-    try:
-        yield f"https://localhost:{bound.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task

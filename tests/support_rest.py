@@ -34,9 +34,9 @@ from registry.credit import methods as credit
 from registry.credit.bucket import Limits
 from registry.web.doors import Doors
 from registry.web.router import RestDependencies, create_rest_router
-from tests.support_hub import free_socket
+from tests.support_hub import free_socket, web_server
 from tests.support_identity import RegisteredParticipants
-from tests.support_overview import ISSUER, PROVINCES, serving, web_app
+from tests.support_overview import ISSUER, PROVINCES, web_app
 from tests.support_usecases import Desk
 
 PUBLIC, OWN = "/api/pool/v1", "/api/provider/v1"
@@ -123,7 +123,7 @@ async def open_door(desk: Desk, folder: Path, *callers: Caller, **changes: Any) 
     """Serve the application over TLS as composition does; `callers` are registered."""
     identity = folder / "identity"
     app = rest_app(desk, identity, **{"directory": directory(*callers), **changes})
-    async with serving(app, identity, free_socket(), ask_certificates=True) as address:
+    async with web_server(app, identity, free_socket(), ask_certificates=True) as address:
         yield Door(address, identity)
 
 

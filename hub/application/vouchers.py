@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 from sqlmodel import select
 
+from hub.application.batch import Application
 from hub.application.transaction import Transaction, UseCase
 from hub.codec import encode, events
 from hub.codec.applications import application_message
@@ -22,20 +21,9 @@ from hub.ledger.tables import ApplicationRow, VerificationRow
 from yrd.voucher.v1 import voucher_pb2 as pb
 
 
-class _View(NamedTuple):
-    application_id: str
-    wallet: WalletKey
-    kind: str
-    requested: int
-    approved: int
-    state: str
-    filed_at: datetime
-
-
 def _message(row: ApplicationRow) -> pb.VoucherApplication:
     wallet = WalletKey(row.issuer, row.enterprise)
-    view = _View(str(row.application_id), wallet, row.kind, row.requested, row.approved, row.state, row.filed_at)
-    return application_message(view)
+    return application_message(Application(str(row.application_id), wallet, row.kind, row.requested, row.approved, row.state, row.filed_at))
 
 
 async def _policy(tx: Transaction, issuer: str) -> Policy | None:

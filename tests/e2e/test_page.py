@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.embedded import EmbeddedPostgres
 from hub.web.viewers import anyone
-from tests.support_hub import free_socket
-from tests.support_overview import CHANGXING, CHANGXING_FIRM, JIANGSU_LAB, SHANGHAI_LAB, open_delta, serving, web_app
+from tests.support_hub import free_socket, web_server
+from tests.support_overview import CHANGXING, CHANGXING_FIRM, JIANGSU_LAB, SHANGHAI_LAB, open_delta, web_app
 from tests.support_usecases import open_desk
 
 BROWSER_SECONDS_MAX = 60.0
@@ -81,7 +81,7 @@ async def test_the_page_shows_what_changed_after_it_was_drawn(postgres_server: E
         await delta.clear(CHANGXING, CHANGXING_FIRM, SHANGHAI_LAB, 800_000)
         app = web_app(desk, tmp_path / "identity", viewer_guard=anyone, hsts=False)
         app.add_middleware(BeforeFirstPoll, happen=lambda: delta.clear(CHANGXING, CHANGXING_FIRM, JIANGSU_LAB, 123_450))
-        async with serving(app, tmp_path / "identity", free_socket()) as address:
+        async with web_server(app, tmp_path / "identity", free_socket()) as address:
             page, log = await dom_after_scripts(f"{address}/", tmp_path / "profile")
     assert "Content Security Policy" not in log, log
     assert 'id="status" data-status="live"' in page

@@ -4,79 +4,24 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from adapters.contract.hub import FakeHub
 from adapters.runtime.command import Broker as AdapterBroker
 from adapters.runtime.command import collect, find_adapter, list_adapters, open_engine, quarantine_rows, run_once, run_together
 from adapters.runtime.kafka_in import KafkaIn
-from adapters.runtime.kafka_out import Outgoing
 from adapters.runtime.model import Kind, Phase
-from adapters.runtime.topics import in_topic, out_topic
+from adapters.runtime.topics import out_topic
 from hub.messaging.topics import TopicPlan
 from tests.fixtures.adapter import bench_of
+from tests.fixtures.exchange import DIVISIONS, Exchange, exchange
 from tests.fixtures.kafka import Broker
 from tests.fixtures.messaging import make_topics, send
 
-DIVISIONS = ("310000", "320000", "330000", "340000")
-
-
-@dataclass
-class Exchange:
-    """A hub of a few lines behind real topics."""
-
-    bootstrap: str
-    prefix: str
-    hubs: dict[str, FakeHub] = field(default_factory=lambda: {division: FakeHub() for division in DIVISIONS})
-
-    def serve(self, stop: threading.Event) -> None:
-        """Answer what comes in until told to stop."""
-        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
-        producer = KafkaProducer(bootstrap_servers=self.bootstrap)
-        try:
-            names = {in_topic(self.prefix, division): division for division in DIVISIONS}
-            consumer.assign([TopicPartition(name, part) for name in names for part in sorted(consumer.partitions_for_topic(name))])
-            while not stop.is_set():
-                for place, records in consumer.poll(timeout_ms=100).items():
-                    self._answer(producer, names[place.topic], records)
-                producer.flush()
-        finally:
-            consumer.close(autocommit=False)
-            producer.close()
-
-    def _answer(self, producer: Any, division: str, records: list[Any]) -> None:
-        hub = self.hubs[division]
-        for record in records:
-            hub.send(Outgoing(record.key.decode(), record.value, {name: value.decode() for name, value in record.headers}))
-        for event in hub.poll(0):
-            headers = [(name, value.encode()) for name, value in event.headers.items()]
-            producer.send(out_topic(self.prefix, division), key=b"k", value=event.value, headers=headers)
-
-
-@contextmanager
-def exchange(kafka: Broker) -> Iterator[Exchange]:
-    plan = TopicPlan(prefix=f"t{uuid.uuid4().hex[:12]}", divisions=DIVISIONS, partitions=3, replication_factor=1)
-    make_topics(kafka.bootstrap, plan)
-    serving, stop = Exchange(kafka.bootstrap, plan.prefix), threading.Event()
-    thread = threading.Thread(target=serving.serve, args=(stop,))
-    thread.start()
-    try:
-        yield serving
-    finally:
-        stop.set()
-        thread.join(30)
-        assert not thread.is_alive()
-
 
 def test_four_provinces_exchange_in_step_and_a_rerun_sends_nothing(kafka: Broker, tmp_path: Path) -> None:
-    with exchange(kafka) as hub:
+    with exchange(kafka.bootstrap) as hub:
         broker = AdapterBroker(kafka.bootstrap, hub.prefix)
         reports = run_together(list_adapters(), broker, tmp_path)
         for report, division in zip(reports, DIVISIONS, strict=True):

@@ -7,11 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import urllib.request
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,12 +19,11 @@ from adapters.runtime.model import Phase
 from adapters.runtime.registry import find_adapter
 from adapters.runtime.state import State
 from hub.embedded import EmbeddedKafka, Lifeline
-from hub.messaging.topics import TopicPlan
 from tests.fixtures.adapter import bench_of
+from tests.fixtures.exchange import exchange
 from tests.fixtures.kafka import Broker
-from tests.fixtures.messaging import make_topics, wait_for
+from tests.fixtures.messaging import wait_for
 from tests.fixtures.ports import free_port
-from tests.integration.test_adapter_flow import DIVISIONS, Exchange
 
 ADAPTER = find_adapter("shanghai")
 DIVISION = ADAPTER.division
@@ -104,20 +100,6 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("DELTAHUB_")}
 
 
-@contextmanager
-def exchange(bootstrap: str) -> Iterator[Exchange]:
-    plan = TopicPlan(prefix=f"t{uuid.uuid4().hex[:12]}", divisions=DIVISIONS, partitions=3, replication_factor=1)
-    make_topics(bootstrap, plan)
-    serving, stop = Exchange(bootstrap, plan.prefix), threading.Event()
-    thread = threading.Thread(target=serving.serve, args=(stop,))
-    thread.start()
-    try:
-        yield serving
-    finally:
-        stop.set()
-        thread.join(30)
-
-
 @pytest.fixture(scope="module")
 def effects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The commands of a province to which nothing happens, by request id."""
@@ -186,16 +168,8 @@ def test_it_works_through_the_absence_of_kafka(private_kafka: Broker, effects: d
     try:
         wait_for(lambda: (process.look(lambda state: state.queue.depth()) or 0) > 300, "all to be queued while there is no broker")
         private_kafka.start()
-        plan = TopicPlan(prefix="yrd", divisions=DIVISIONS, partitions=3, replication_factor=1)
-        make_topics(private_kafka.bootstrap, plan)
-        hub, stop = Exchange(private_kafka.bootstrap, "yrd"), threading.Event()
-        thread = threading.Thread(target=hub.serve, args=(stop,))
-        thread.start()
-        try:
+        with exchange(private_kafka.bootstrap, "yrd") as hub:
             wait_for(process.through, "all to be through once there is a broker")
-        finally:
-            stop.set()
-            thread.join(30)
         assert running.poll() is None
         assert hub.hubs[DIVISION].effects == effects
     finally:

@@ -25,8 +25,8 @@ from hub.security.keys import verification_keys
 from hub.security.tokens import TokenVerifier
 from hub.security.trust import TrustStore
 from hub.web.viewers import ViewerGuard, anyone, coordinators
-from tests.support_hub import free_socket
-from tests.support_overview import ISSUER, PROVINCES, serving, web_app
+from tests.support_hub import free_socket, web_server
+from tests.support_overview import ISSUER, PROVINCES, web_app
 from tests.support_usecases import Desk
 
 COORDINATION, PLATFORM = ("000000", "coordination"), ("310000", "platform")
@@ -96,7 +96,7 @@ class Visitor:
 async def test_in_production_only_the_coordination_group_sees_the_overview(desk: Desk, tmp_path: Path) -> None:
     identity = tmp_path / "identity"
     app = web_app(desk, identity, viewer_guard=production(identity))
-    async with serving(app, identity, free_socket(), ask_certificates=True) as address:
+    async with web_server(app, identity, free_socket(), ask_certificates=True) as address:
         visitor = Visitor(address, identity)
         token = await visitor.token(*COORDINATION)
         for path in PATHS:
