@@ -6,23 +6,19 @@ name with other bytes is a new edition: another delivery.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.anhui.settings import CITIES, AnhuiGiven
 from adapters.runtime.given import checked
-from adapters.runtime.source import Delivery, Landing, Notice, SourceDown, SourceFault, SourceSettings
+from adapters.runtime.source import Delivery, Landing, Notice, SourceFault, SourceSettings, asked
 from adapters.runtime.workbook import Limits, Unusable, check, digest_of
 from hub.domain.clock import Clock, local_date
-
-_A_PERSON_MUST = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,7 @@ class BookSource:
         for prefix, folder in self._folders():
             if not folder.is_dir():
                 raise SourceFault(f"the folder {folder} is not there: make it, or mount what it is on")
-            with _asked(folder):
+            with asked(folder):
                 found = {path.name: path for path in sorted(folder.iterdir()) if path.is_file() and not path.is_symlink()}
                 for name, path in found.items():
                     if name.startswith(("~$", ".~", ".")):
@@ -97,7 +93,7 @@ class BookSource:
         if (now - now.fromisoformat(at)).total_seconds() < self._given.settle_seconds and not self._look_only:
             return "SETTLING"
         try:
-            with _asked(book.path):
+            with asked(book.path):
                 check(book.path, self._limits)
         except Unusable as error:
             return "TOO_LARGE" if error.code == "TOO_LARGE" else "NOT_WHOLE"
@@ -106,7 +102,7 @@ class BookSource:
     def _take(self, landing: Landing, book: Book) -> bool:
         """Copy a workbook, see that the copy is whole and the workbook unchanged, and land it; say whether it was new."""
         part = landing.part(book.name)
-        with _asked(book.path):
+        with asked(book.path):
             shutil.copyfile(book.path, part)
             if _look(book.path) != book.look:
                 return False
@@ -134,7 +130,7 @@ class BookSource:
         landed = json.loads(self._landing.cursor(f"landed/{name}"))
         city, _, file = name.rpartition("/")
         path = (self._given.cities[city] if city else self._inbox()) / file
-        with _asked(path):
+        with asked(path):
             if not path.exists() or _look(path) != landed["look"]:
                 return
             day = local_date(self._clock.now())
@@ -157,7 +153,7 @@ class BookSource:
         for order, name, path in self._history(since, until):
             if order > done:
                 part = landing.part(name)
-                with _asked(path):
+                with asked(path):
                     shutil.copyfile(path, part)
                 landing.put(name, part, cursor=(key, order))
                 return True
@@ -166,7 +162,7 @@ class BookSource:
     def _history(self, since: str, until: str) -> list[tuple[str, str, Path]]:
         """Return (place in the order, name of delivery, file): the history folder's by the day they were written, before the archive's."""
         found = []
-        with _asked(self._given.archive):
+        with asked(self._given.archive):
             for path in self._given.archive.glob("[0-9][0-9][0-9][0-9]/[0-9][0-9]/*.xlsx"):
                 day, _, rest = path.name.partition("-")
                 name = rest.partition("-")[2]
@@ -187,7 +183,7 @@ class BookSource:
         """Place result workbooks, each whole, by renaming; one that is there already is left alone."""
         for file in files:
             target = self._given.results / file.name
-            with _asked(target):
+            with asked(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if target.exists() and digest_of(target) == digest_of(file):
                     continue
@@ -228,18 +224,6 @@ def _look(path: Path) -> str:
     """Return what a file looks like: another look means other bytes."""
     stat = path.lstat()
     return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
-
-
-@contextmanager
-def _asked(path: Path) -> Iterator[None]:
-    """Say of a failure whether a person must act or time will mend it."""
-    try:
-        yield
-    except OSError as error:
-        said = f"{error.filename or path}: {error.strerror or error}"
-        if error.errno in _A_PERSON_MUST:
-            raise SourceFault(f"{said}; mend the rights or make room") from None
-        raise SourceDown(said) from None
 
 
 def connect(settings: SourceSettings) -> BookSource:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from adapters.runtime.source import SourceDown, SourceFault
+from adapters.runtime.source import SourceFault, asked
 
 PIECE = 1 << 20
 SMALL = 4096
 """Most bytes of a checksum file that are looked at."""
-
-_A_PERSON_MUST = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class LocalStore:
         place = self._root / folder
         if not place.is_dir():
             raise SourceFault(f"the folder {place} is not there: make it, or mount what it is on")
-        with _asked(place):
+        with asked(place):
             return {
                 each.name: _entry(each.stat(follow_symlinks=False)) for each in os.scandir(place) if each.is_file(follow_symlinks=False)
             }
@@ -90,7 +87,7 @@ class LocalStore:
         """Return the plain files in a folder and below by relative path."""
         top = self._root / folder
         found = {}
-        with _asked(top):
+        with asked(top):
             for path in sorted(top.rglob("*")):
                 if path.is_file() and not path.is_symlink():
                     found[path.relative_to(top).as_posix()] = _entry(path.lstat())
@@ -98,7 +95,7 @@ class LocalStore:
 
     def entry(self, path: str) -> Entry | None:
         """Return a file's entry, or None."""
-        with _asked(self._root / path):
+        with asked(self._root / path):
             try:
                 return _entry((self._root / path).lstat())
             except FileNotFoundError:
@@ -106,12 +103,12 @@ class LocalStore:
 
     def small(self, path: str) -> bytes:
         """Return the first bytes of a file."""
-        with _asked(self._root / path), (self._root / path).open("rb") as file:
+        with asked(self._root / path), (self._root / path).open("rb") as file:
             return file.read(SMALL)
 
     def fetch(self, path: str, target: Path, offset: int) -> None:
         """Bring what a file holds from `offset` on to `target`."""
-        with _asked(self._root / path), (self._root / path).open("rb") as source, open_at(target, offset) as file:
+        with asked(self._root / path), (self._root / path).open("rb") as source, open_at(target, offset) as file:
             source.seek(offset)
             while piece := source.read(PIECE):
                 file.write(piece)
@@ -119,7 +116,7 @@ class LocalStore:
     def move(self, path: str, to: str) -> None:
         """Give a file another name; both folders are flushed, so that the loss of power does not undo it."""
         old, new = self._root / path, self._root / to
-        with _asked(old):
+        with asked(old):
             new.parent.mkdir(parents=True, exist_ok=True)
             old.replace(new)
             _flush(new.parent)
@@ -128,7 +125,7 @@ class LocalStore:
     def place(self, content: bytes, path: str) -> None:
         """Put a file in place whole."""
         target = self._root / path
-        with _asked(target):
+        with asked(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             part = target.with_name(f".{target.name}.tmp")
             with part.open("wb") as file:
@@ -161,15 +158,3 @@ def _flush(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@contextmanager
-def _asked(path: Path) -> Iterator[None]:
-    """Say of a failure whether a person must act or time will mend it."""
-    try:
-        yield
-    except OSError as error:
-        said = f"{error.filename or path}: {error.strerror or error}"
-        if error.errno in _A_PERSON_MUST:
-            raise SourceFault(f"{said}; mend the rights or make room") from None
-        raise SourceDown(said) from None

@@ -6,12 +6,16 @@ that it can acknowledge or archive it at the province. Being told twice must do 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import errno
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from hub.domain.clock import Clock, SystemClock
+
+_A_PERSON_MUST = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
 
 
 class SourceDown(Exception):
@@ -27,6 +31,18 @@ class SourceDown(Exception):
 
 class SourceFault(Exception):
     """The province's system answered with what cannot be used, or the source's settings are wrong. A person must act; the text says how."""
+
+
+@contextmanager
+def asked(path: Path) -> Iterator[None]:
+    """Say of a failure of the file system whether a person must act (SourceFault) or time will mend it (SourceDown)."""
+    try:
+        yield
+    except OSError as error:
+        said = f"{error.filename or path}: {error.strerror or error}"
+        if error.errno in _A_PERSON_MUST:
+            raise SourceFault(f"{said}; mend the rights or make room") from None
+        raise SourceDown(said) from None
 
 
 @dataclass(frozen=True, slots=True)
