@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from hub.application.batch import Keys, RequestKey, WorkingSet
@@ -59,7 +60,7 @@ class Part:
 @dataclass(slots=True, eq=False)
 class Item:
     """A command with its caller, its idempotency key and who waits for its outcome; `weight` is how many commands' work it is, `line`
-    the commands it belongs among."""
+    the commands it belongs among, `names` what it may meet others on, once that is known (`lanes.names`)."""
 
     command: LedgerCommand
     caller: Caller
@@ -69,6 +70,7 @@ class Item:
     future: asyncio.Future[Outcome] | Part
     weight: int = 1
     line: Line | None = None
+    names: set[Hashable] | None = None
 
     def touch(self, keys: Keys) -> None:
         """Name the rows of the command."""

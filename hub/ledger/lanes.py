@@ -55,7 +55,10 @@ class Owners:
 
 
 def names(item: Item, owners: Owners) -> set[Hashable] | None:
-    """Return what a command may meet others on, or None where that is not known before it is read."""
+    """Return what a command may meet others on, or None where that is not known before it is read. Nobody changes the set."""
+    # Whose a redemption is never changes: what is known once is not asked again, however often the command is passed over.
+    if item.names is not None:
+        return item.names
     keys = Keys()
     item.touch(keys)
     if keys.applications:
@@ -70,6 +73,7 @@ def names(item: Item, owners: Owners) -> set[Hashable] | None:
         found.add(owner.wallet)
         found.add(owner.order)
     found.update(invoice_no for _, invoice_no in keys.captures)
+    item.names = found
     return found
 
 

@@ -30,9 +30,9 @@ UPDATE wallet AS w SET last_expiry = n.last_expiry, version = n.version
 FROM unnest(%s::text[], %s::text[], %s::date[], %s::bigint[]) AS n(issuer, enterprise, last_expiry, version)
 WHERE w.issuer = n.issuer AND w.enterprise = n.enterprise"""
 
-# Notes that are past their validity when they are made: the next sweep begins before them again.
 _TELL = "pg_notify('outbox', '')"
 
+# Notes that are past their validity when they are made: the next sweep begins before them again.
 _SWEEP_AGAIN = "UPDATE sweep_mark SET until = least(until, %s) WHERE kind = 'voucher'"
 
 _VOUCHER_NEW = f"""
