@@ -35,8 +35,10 @@ class Named:
     invoice_no: str = ""
     applications: tuple[str, ...] = ()
     label: int = field(default=0, compare=False)
+    asked: int = field(default=0, compare=False)
 
     def touch(self, keys: Keys) -> None:
+        self.asked += 1
         keys.wallets.update(WalletKey("310000", name) for name in self.wallets)
         keys.redemptions.update(self.redemptions)
         keys.captures.update((name, self.invoice_no) for name in self.redemptions if self.invoice_no)
@@ -83,6 +85,17 @@ def test_nothing_overtakes_what_it_could_meet() -> None:
     batch = choose(queue, held(Named(("a",))), Owners(), 10)
     assert labels(batch) == [2]
     assert labels(list(queue)) == [0, 1]
+
+
+def test_what_a_command_meets_is_worked_out_until_it_is_known_and_then_no_more() -> None:
+    passed_over, strange = Named(("a",)), Named(redemptions=("r",))
+    waiting, under_way = [item(passed_over), item(strange)], held(Named(("a",)))
+    for asked in (1, 2):
+        assert choose(deque(waiting), set(under_way), Owners(), 10) == []
+        assert (passed_over.asked, strange.asked) == (1, asked)
+    for _ in range(2):
+        assert choose(deque(waiting), set(under_way), owning(r="b"), 10) == [waiting[1]]
+        assert (passed_over.asked, strange.asked) == (1, 3)
 
 
 def test_a_command_of_which_it_is_not_known_what_it_meets_ends_the_search() -> None:
