@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from hub.application.batch import Keys, RequestKey, StoredOutcome, WorkingSet
@@ -14,6 +14,10 @@ from hub.domain.refusals import Refusal, RefusalCode
 
 LATER = frozenset(refused(Refusal(code)) for code in (RefusalCode.OVERLOADED, RefusalCode.UNAVAILABLE))
 """Outcomes that say nothing of a command yet: whoever sends the same again learns what became of it."""
+
+
+Once = Callable[[], Awaitable[Outcome]]
+"""A transaction of the ledger that is a batch by itself, with its idempotency record: run again, it finds what became of it, or does it."""
 
 
 class LedgerCommand(Protocol):
@@ -72,6 +76,10 @@ class Committer(Protocol):
 
     async def submit_in_line(self, line: Line, submission: Submission, caller: Caller) -> asyncio.Future[Outcome]:
         """Take the next command of a line as soon as there is room, and return what will hold its durable outcome."""
+        ...
+
+    async def submit_alone(self, once: Once) -> Outcome:
+        """Return the durable outcome of a transaction that is a batch by itself; it may be run more than once."""
         ...
 
 

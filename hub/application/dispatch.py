@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from hub.application.batching import Batching
 from hub.application.commands import LATER, Committer
-from hub.application.methods import Batch, Ledger, Method, Mutation, Query, Special, Stream
+from hub.application.methods import Alone, Batch, Ledger, Method, Mutation, Query, Special, Stream
 from hub.application.preparing import digest, parse, prepare, request_id_of
 from hub.application.runner import Runner
 from hub.codec.events import Reply, command_outcome
@@ -62,7 +63,8 @@ class Dispatcher:
         refusal = await self._first(method, request, caller, request_id)
         if refusal is not None:
             return await self._told(refusal, reply, request_id)
-        return await self._runner.mutate(method.use_case, caller, request, request_id=request_id, digest=fingerprint, reply=reply)
+        once = partial(self._runner.mutate, method.use_case, caller, request, request_id=request_id, digest=fingerprint, reply=reply)
+        return await self._committer.submit_alone(once) if isinstance(method, Alone) else await once()
 
     async def _first(self, method: Mutation, request: Any, caller: Caller, request_id: str) -> Outcome | None:
         """Do what has to be on the ledger before a mutation; return the refusal where it cannot be."""

@@ -35,6 +35,8 @@ Serve = Callable[[Session], AsyncIterator[Outcome]]
 _CLEARING = "yrd.clearing.v1.ClearingService"
 _BATCHES = {f"{_CLEARING}.BatchAuthorize": f"{_CLEARING}.Authorize", f"{_CLEARING}.BatchCapture": f"{_CLEARING}.Capture"}
 """Each batch and the method that its items are requests of."""
+_ALONE = frozenset(f"yrd.settlement.v1.SettlementService.{name}" for name in ("CloseWindow", "ConfirmPayment"))
+"""Changes of the ledger that are set-based over more rows than a batch should hold (docs/adr/0007-settlement-windows.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,11 @@ class Mutation(Method):
 
     use_case: UseCase
     first: Foresee | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alone(Mutation):
+    """A mutation of the ledger in a transaction of its own, which the group committer runs as a batch by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,8 @@ def build_methods(
                 methods[name] = Ledger(*head, ledger[name])
             elif name in use_cases:
                 use_case = use_cases[name]
-                methods[name] = Mutation(*head, use_case, first.get(name)) if head[2].mutation else Query(*head, use_case)
+                mutation = Alone if name in _ALONE else Mutation
+                methods[name] = mutation(*head, use_case, first.get(name)) if head[2].mutation else Query(*head, use_case)
             elif name in special:
                 methods[name] = Special(*head, special[name])
             elif name in _BATCHES:

@@ -4,6 +4,7 @@ While one batch commits, the next one fills; there is no timer. One that could b
 (`_gather`). A batch is one transaction in two round trips: lock and read
 (`loading`), decide in memory, write and commit (`writing`). Each item gets its own outcome; one refusal never aborts its neighbours.
 Where many wait, a second batch that meets no row of the first (`lanes`) is decided while PostgreSQL writes the first.
+A command that is a batch by itself has the same queue's bound and the same fate, and a lane of its own (`alone`).
 """
 
 from __future__ import annotations
@@ -12,26 +13,25 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import psycopg
 import structlog
-from psycopg import errors
 
 from hub.application.batch import Keys, RequestKey
-from hub.application.commands import LedgerCommand, Line, Submission
+from hub.application.commands import LedgerCommand, Line, Once, Submission
 from hub.codec.events import Reply
 from hub.codec.outcome import Outcome, refused
 from hub.domain.caller import Caller
 from hub.domain.clock import Clock
 from hub.domain.refusals import Refusal, RefusalCode
 from hub.failpoints import failpoint
-from hub.ledger.connection import connect
+from hub.ledger.alone import AloneLane
 from hub.ledger.items import Group, Item, Part
 from hub.ledger.lanes import Lane, Owners, choose
 from hub.ledger.loading import load
 from hub.ledger.noteids import NoteIds
-from hub.ledger.reference import Reference
-from hub.ledger.trip import LedgerConnection
+from hub.ledger.retrying import Fate, until_done
 from hub.ledger.wallets import WalletCache
 from hub.ledger.writing import write
 
@@ -48,12 +48,6 @@ QUIET_TURNS = 32
 GATHERING_TURNS_MAX = 256
 QUEUE_ITEMS_MAX = 4_096
 """More than may be in flight as calls of one command (`hub/rpc/server.py`): batches, streams and Kafka bring the rest."""
-ATTEMPTS_MAX = 20
-RECONNECT_SECONDS = 0.1
-RECONNECT_ATTEMPTS_MAX = 100
-
-# Another process made the same row, or waits in a circle with us: run the batch again on what is there now.
-_RETRYABLE = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
 
 
 class GroupCommitter:
@@ -67,6 +61,7 @@ class GroupCommitter:
         self._queue_items_max = queue_items_max
         self._wake = asyncio.Event()
         self._taken = asyncio.Event()
+        self._alone = AloneLane(database_url, self._taken.set)
         self._free = [Lane() for _ in range(LANES)]
         self._busy: dict[asyncio.Task[None], Lane] = {}
         self._blocked = False
@@ -77,8 +72,8 @@ class GroupCommitter:
 
     @property
     def queued(self) -> int:
-        """How many commands wait for the next batch."""
-        return self._queued
+        """How many commands wait to be begun."""
+        return self._queued + self._alone.queued
 
     async def submit(
         self,
@@ -95,7 +90,7 @@ class GroupCommitter:
         `weight` is how many commands' work it is, for the bounds of queue and batch.
         The caller may be cancelled while it waits: the command is then applied and findable by its request id, or not at all.
         """
-        if self._queued + weight > self._queue_items_max:
+        if self.queued + weight > self._queue_items_max:
             return refused(Refusal(RefusalCode.OVERLOADED))
         request = RequestKey(caller.participant_id, request_id) if request_id else None
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -110,7 +105,7 @@ class GroupCommitter:
         """
         if not submissions:
             return []
-        if self._queued + len(submissions) > self._queue_items_max:
+        if self.queued + len(submissions) > self._queue_items_max:
             return [refused(Refusal(RefusalCode.OVERLOADED))] * len(submissions)
         group, participant, line = Group(len(submissions)), caller.participant_id, Line()
         self._queue.extend(
@@ -126,7 +121,7 @@ class GroupCommitter:
 
         So no command of a line is told OVERLOADED while one behind it is taken. Cancelling the future takes nothing back.
         """
-        while self._queued >= self._queue_items_max:
+        while self.queued >= self._queue_items_max:
             self._taken.clear()
             await self._taken.wait()
         request = RequestKey(caller.participant_id, submission.request_id)
@@ -134,13 +129,24 @@ class GroupCommitter:
         self._put(Item(submission.command, caller, request, submission.digest, None, future, 1, line))
         return future
 
+    async def submit_alone(self, once: Once) -> Outcome:
+        """Return the durable outcome of a transaction that is a batch by itself: begun in order of arrival, one at a time, done again
+        where a batch would be. Beyond the queue's bound the answer is OVERLOADED, and nothing is kept of it.
+
+        The caller may be cancelled while it waits, as with `submit`. Raises what a defect in the transaction raises.
+        """
+        if self.queued >= self._queue_items_max:
+            return refused(Refusal(RefusalCode.OVERLOADED))
+        return await self._alone.put(once)
+
     def _put(self, item: Item) -> None:
         self._queue.append(item)
         self._queued += item.weight
         self._wake.set()
 
     async def run(self) -> None:
-        """Commit batches until cancelled."""
+        """Commit batches until cancelled; then tell those that still wait that it is not known what became of their commands."""
+        alone = asyncio.create_task(self._alone.run())
         try:
             while True:
                 while not self._ready():
@@ -158,7 +164,7 @@ class GroupCommitter:
                 self._busy[task] = lane
                 task.add_done_callback(self._release)
         finally:
-            await self._stop()
+            await self._stop(alone)
 
     async def _gather(self) -> None:
         """Let the event loop take in the calls that have arrived, while they are few: else each batch has only the handful that was read
@@ -186,11 +192,18 @@ class GroupCommitter:
         self._blocked = False
         self._wake.set()
 
-    async def _stop(self) -> None:
+    async def _stop(self, alone: asyncio.Task[None]) -> None:
         busy = dict(self._busy)
-        for task in busy:
+        for task in (alone, *busy):
             task.cancel()
-        await asyncio.gather(*busy, return_exceptions=True)
+        await asyncio.gather(alone, *busy, return_exceptions=True)
+        for lane in busy.values():
+            for item in lane.batch:
+                item.give_up()
+        for item in self._queue:
+            item.give_up()
+        self._queue.clear()
+        self._queued = 0
         for lane in (*busy.values(), *self._free):
             await self._drop_connection(lane)
 
@@ -244,24 +257,20 @@ class GroupCommitter:
             item.settle(outcome)
 
     async def _commit(self, lane: Lane, batch: list[Item]) -> list[Outcome]:
-        """Commit a batch, again and again where it met another process or lost the connection.
+        """Commit a batch, again and again where it met another process or lost the connection."""
 
-        A connection lost at COMMIT leaves it open whether the batch was applied. Running it again looks it up: the idempotency
-        records are written by the same transaction, so each item either finds its outcome there or was not applied.
-        """
-        for attempt in range(ATTEMPTS_MAX):
-            connection = await self._connected(lane)
-            try:
-                return await self._once(lane, connection, batch)
-            except _RETRYABLE as error:
-                log.info("batch_retried", items=len(batch), attempt=attempt, error=type(error).__name__)
-                await connection.rollback()
-            except psycopg.OperationalError as error:
-                log.warning("connection_lost", items=len(batch), attempt=attempt, error=str(error).strip())
-                await self._drop_connection(lane)
-        raise psycopg.OperationalError(f"gave up after {ATTEMPTS_MAX} attempts")
+        async def undo(fate: Fate) -> None:
+            with suppress(psycopg.OperationalError):
+                if fate is Fate.MET and lane.connection is not None:
+                    await lane.connection.rollback()
+                    return
+            await self._drop_connection(lane)
 
-    async def _once(self, lane: Lane, connection: LedgerConnection, batch: list[Item]) -> list[Outcome]:
+        return await until_done(partial(lane.connect, self._url), partial(self._once, lane, batch), undo, items=len(batch))
+
+    async def _once(self, lane: Lane, batch: list[Item]) -> list[Outcome]:
+        connection = lane.connection
+        assert connection is not None
         failpoint("committer.before_lock")
         await self._note_ids.refill(connection)
         keys = Keys()
@@ -281,23 +290,7 @@ class GroupCommitter:
         failpoint("committer.after_commit_before_reply")
         return outcomes
 
-    async def _connected(self, lane: Lane) -> LedgerConnection:
-        for attempt in range(RECONNECT_ATTEMPTS_MAX):
-            if lane.connection is not None and not lane.connection.closed:
-                return lane.connection
-            try:
-                lane.connection = await connect(self._url)
-            except psycopg.OperationalError:
-                if attempt == RECONNECT_ATTEMPTS_MAX - 1:
-                    raise
-                await asyncio.sleep(RECONNECT_SECONDS)
-        assert lane.connection is not None
-        return lane.connection
-
     async def _drop_connection(self, lane: Lane) -> None:
-        connection, lane.connection = lane.connection, None
         # What answers next may be another server, gone on from an earlier state: what is in memory is of the one before.
-        lane.reference, self._wallets, self._owners = Reference(), WalletCache(), Owners()
-        if connection is not None:
-            with suppress(psycopg.Error):
-                await connection.close()
+        self._wallets, self._owners = WalletCache(), Owners()
+        await lane.drop()

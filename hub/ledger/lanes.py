@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterable
+from contextlib import suppress
+
+import psycopg
 
 from hub.application.batch import Keys, WorkingSet
 from hub.domain.model import OrderKey, Redemption, State
 from hub.ledger.items import Item
 from hub.ledger.reference import Reference
+from hub.ledger.retrying import connected
 from hub.ledger.trip import LedgerConnection
 
 OWNERS_MAX = 100_000
@@ -118,6 +122,18 @@ class Lane:
         self.batch: list[Item] = []
         self._held: set[Hashable] | None = None
         self._asked = False
+
+    async def connect(self, database_url: str) -> None:
+        """Have a connection. Raises psycopg.OperationalError where the server gives none for about ten seconds."""
+        if self.connection is None or self.connection.closed:
+            self.connection = await connected(database_url)
+
+    async def drop(self) -> None:
+        """Close the connection and forget what was read over it."""
+        connection, self.connection, self.reference = self.connection, None, Reference()
+        if connection is not None:
+            with suppress(psycopg.Error):
+                await connection.close()
 
     def begin(self, batch: list[Item]) -> None:
         """Take a batch on."""

@@ -19,6 +19,7 @@ from hub.domain.caller import Caller
 from hub.domain.refusals import Refusal
 from hub.domain.review import Void
 from hub.ledger import committer as committing
+from hub.ledger import retrying
 from hub.ledger.audit import audit
 from hub.ledger.committer import GroupCommitter
 from tests.fixtures import delta
@@ -97,7 +98,7 @@ async def _cut(book: Book, blocker: psycopg.Connection[object]) -> None:
 
 async def test_what_stands_behind_a_command_given_up_is_not_run(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ledger is gone for the capture and back again for the refund, which must not be told for good that nothing was captured."""
-    monkeypatch.setattr(committing, "ATTEMPTS_MAX", 1)
+    monkeypatch.setattr(retrying, "ATTEMPTS_MAX", 1)
     (key,) = await _authorized(book, 1)
     session = _captured_and_refunded(key, "FP-1")
     async with book.committer() as committer:
@@ -115,7 +116,7 @@ async def test_what_stands_behind_a_command_given_up_is_not_run(book: Book, monk
 
 
 async def test_what_stands_behind_an_item_given_up_is_not_run(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(committing, "ATTEMPTS_MAX", 1)
+    monkeypatch.setattr(retrying, "ATTEMPTS_MAX", 1)
     monkeypatch.setattr(committing, "BATCH_ITEMS_MAX", 1)
     (key,) = await _authorized(book, 1)
     items = [capturing(key, LAB, "FP-1"), sent(void_command(Void(key)), platform(delta.SHANGHAI))]
