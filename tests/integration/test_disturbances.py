@@ -27,7 +27,7 @@ _SWEEP_OFTEN = "0.05"
 
 
 async def test_every_step_fails_once(ground: Ground) -> None:
-    """An unforeseen error at a step, other than death: the command is repeated, by the hub or by its caller, and has one effect.
+    """An unforeseen error at a step, other than death: the hub repeats the command, which has one effect, and no caller hears of it.
 
     Windows close and are paid meanwhile. Consumer, sweeps and webhooks fail in the crash matrix, where they have something to do.
     """
@@ -38,6 +38,7 @@ async def test_every_step_fails_once(ground: Ground) -> None:
             traffic = Traffic(hub, ground.wallets, SEED, lanes=("unary", "settlement"))
             async with traffic.flowing():
                 await traffic.more(150)
+            assert not hub.told_unavailable
             await traffic.settled_exactly()
             await exchange.until(lambda: exchange.unpublished(uri) == 0, "everything to be published")
             assert hub.process.running
@@ -53,6 +54,7 @@ async def test_connections_cut_again_and_again(ground: Ground) -> None:
                 for _ in range(_CUTS):
                     await asyncio.to_thread(_cut, uri)
                     await traffic.more(dice.randint(1, 8))
+            assert not hub.told_unavailable
             await traffic.settled_exactly()
             await exchange.until(lambda: exchange.unpublished(uri) == 0, "everything to be published")
             assert hub.process.running
