@@ -18,6 +18,7 @@ from hub.application.dispatch import Dispatcher
 from hub.application.methods import Alone, Ledger, Mutation, build_methods, ledger_methods
 from hub.codec.outcome import Outcome
 from hub.domain.caller import Caller
+from hub.domain.clock import SystemClock
 from hub.embedded import EmbeddedPostgres
 from hub.ledger.committer import GroupCommitter
 from hub.ledger.lookups import WINDOW_LOCK
@@ -63,6 +64,7 @@ class Hub:
         self.committer = GroupCommitter(uri or book.uri, book.clock, **limits)
         methods = build_methods([_SERVICE], {}, settlement.methods(PROVINCES), {}, {}, {})
         self.dispatcher = Dispatcher(methods, self.committer, self.work)
+        self._calls: list[asyncio.Task[Outcome]] = []
 
     async def call(self, method: str, request: Message, caller: Caller | None = None) -> Outcome:
         """Call a method as a door does."""
@@ -70,7 +72,16 @@ class Hub:
             return await self.dispatcher.call(method, request.SerializeToString(), caller or CALLERS[method])
 
     def calling(self, method: str, request: Message) -> asyncio.Task[Outcome]:
-        return asyncio.create_task(self.call(method, request))
+        """Call beside what comes next; what is not answered when the hub is closed is given up."""
+        self._calls.append(asyncio.create_task(self.call(method, request)))
+        return self._calls[-1]
+
+    async def close(self) -> None:
+        """Give up the calls that are left, and close the pool."""
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+        await self.work.close()
 
     async def clear(self, order_no: str, issuer: str = ISSUER, firm: str = FIRMS[0]) -> None:
         """Authorize and capture an order."""
@@ -85,13 +96,19 @@ class Hub:
 
 
 @asynccontextmanager
-async def opened(book: Book, uri: str = "", **limits: int) -> AsyncIterator[Hub]:
+async def idle(book: Book, uri: str = "", **limits: int) -> AsyncIterator[Hub]:
+    """A hub whose committer does not run yet."""
     hub = Hub(book, uri, **limits)
     try:
-        async with running(hub.committer):
-            yield hub
+        yield hub
     finally:
-        await hub.work.close()
+        await hub.close()
+
+
+@asynccontextmanager
+async def opened(book: Book, uri: str = "") -> AsyncIterator[Hub]:
+    async with idle(book, uri) as hub, running(hub.committer):
+        yield hub
 
 
 @pytest.fixture
@@ -140,7 +157,8 @@ async def test_a_commit_that_is_lost_or_whose_answer_is_has_one_effect(
                 assert outcome.ok and outcome == await expected.call(method, request)
                 assert proxy.lost == [loss] * number
                 assert await hub.call(method, request) == outcome
-            assert code(await hub.call(PAY, pb.ConfirmPaymentRequest(**_fields(pay, str(uuid.uuid4()))))) == "INVALID_STATE"
+            pay.request_id = str(uuid.uuid4())
+            assert code(await hub.call(PAY, pay)) == "INVALID_STATE"
             assert book.rows("SELECT count(*), count(paid_at) FROM obligation") == [(1, 1)]
             assert book.one("SELECT count(*) FROM settlement_window") == 1
             assert book.one("SELECT count(*) FROM journal WHERE cause = 'PAY'") == 1
@@ -148,10 +166,6 @@ async def test_a_commit_that_is_lost_or_whose_answer_is_has_one_effect(
             connection.execute("DELETE FROM idempotency WHERE status <> 0")
         same(book, calm, loss.value, ordered=False)
         check_settlement(book.uri)
-
-
-def _fields(pay: pb.ConfirmPaymentRequest, request_id: str) -> dict[str, object]:
-    return {**{field.name: value for field, value in pay.ListFields()}, "request_id": request_id}
 
 
 async def _held_up_at_commit(hub: Hub, method: str, request: Message) -> Outcome:
@@ -165,20 +179,17 @@ async def _held_up_at_commit(hub: Hub, method: str, request: Message) -> Outcome
 
 
 async def test_beyond_the_queue_the_answer_is_overloaded_and_nothing_is_kept(book: Book) -> None:
-    hub = Hub(book, queue_items_max=1)
     first, beyond = closing(ISSUER), closing(ISSUER)
-    waiting = hub.calling(CLOSE, first)
-    await asyncio.sleep(0)
-    assert hub.committer.queued == 1
-    for method, request in ((CLOSE, beyond), (PAY, paying(str(uuid.uuid4())))):
-        assert code(await hub.call(method, request)) == "OVERLOADED"
-    async with running(hub.committer):
-        assert window_of(await waiting).issuers == [ISSUER]
-        assert book.rows("SELECT request_id::text FROM idempotency WHERE participant_id = %s", COORDINATOR.participant_id) == [
-            (first.request_id,)
-        ]
-        assert window_of(await hub.call(CLOSE, beyond)).issuers == [ISSUER]
-    await hub.work.close()
+    async with idle(book, queue_items_max=1) as hub:
+        waiting = hub.calling(CLOSE, first)
+        await asyncio.sleep(0)
+        for method, request in ((CLOSE, beyond), (PAY, paying(str(uuid.uuid4())))):
+            assert code(await hub.call(method, request)) == "OVERLOADED"
+        async with running(hub.committer):
+            assert window_of(await waiting).issuers == [ISSUER]
+            kept = "SELECT request_id::text FROM idempotency WHERE participant_id = %s"
+            assert book.rows(kept, COORDINATOR.participant_id) == [(first.request_id,)]
+            assert window_of(await hub.call(CLOSE, beyond)).issuers == [ISSUER]
 
 
 async def test_clearing_goes_on_beside_a_closing_that_waits_and_the_next_one_is_not_begun(hub: Hub) -> None:
@@ -262,11 +273,11 @@ async def test_one_request_id_for_a_capture_and_a_closing_at_once_is_one_of_both
     check_settlement(hub.book.uri)
 
 
-def test_what_changes_the_ledger_passes_the_committer(book: Book) -> None:
+def test_what_changes_the_ledger_passes_the_committer() -> None:
     """But for applications, which hold nothing and promise nothing before they are approved, and the log of checks."""
     services = [_SERVICE, voucher_pb2.DESCRIPTOR.services_by_name["VoucherService"]]
     cases = {**settlement.methods(PROVINCES), **vouchers.METHODS}
-    methods = build_methods(services, ledger_methods(book.clock), cases, {}, {}, {})
+    methods = build_methods(services, ledger_methods(SystemClock()), cases, {}, {}, {})
     changing = {name: method for name, method in methods.items() if method.access.mutation}
     past = {name.rpartition(".")[2] for name, method in changing.items() if not isinstance(method, Ledger | Alone)}
     assert past == {"ApplyForVouchers", "RejectApplication", "VerifyVoucher"}

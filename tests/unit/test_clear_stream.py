@@ -36,6 +36,9 @@ class Held:
     async def submit_many(self, submissions: Sequence[Submission], caller: Caller) -> list[Outcome]:
         raise AssertionError("a stream submits one by one")
 
+    async def submit_alone(self, once: object) -> Outcome:
+        raise AssertionError("a stream carries commands of batches")
+
     async def submit_in_line(self, line: object, submission: Submission, caller: Caller) -> asyncio.Future[Outcome]:
         del line, submission, caller
         self.waiting.append(asyncio.get_running_loop().create_future())

@@ -118,7 +118,7 @@ _MET = {
     "a circle": _wrapped(OperationalError, errors.DeadlockDetected("circle")),
     "a serialization failure": _wrapped(OperationalError, errors.SerializationFailure("order")),
 }
-_LOST = {
+_LOST: dict[str, Callable[[], Exception]] = {
     "a lost connection": _wrapped(OperationalError, psycopg.OperationalError("server closed the connection")),
     "a connection found dead": lambda: DBAPIError("statement", {}, psycopg.InterfaceError("closed"), connection_invalidated=True),
     "a rehearsed loss": lambda: FailpointError("failpoint"),
@@ -148,7 +148,7 @@ async def test_after_so_many_attempts_it_is_given_up_and_what_waits_behind_it_no
             calls = [asyncio.create_task(committer.submit_alone(work)) for work in (hopeless, behind)]
             await hopeless.begun.wait()
             hopeless.let_go.set()
-            assert await asyncio.gather(*calls) == [UNREACHABLE, UNREACHABLE]
+            assert await asyncio.gather(*calls) == [UNREACHABLE] * 2
             assert (hopeless.attempts, behind.attempts) == (retrying.ATTEMPTS_MAX, 0)
             assert await committer.submit_alone(later) == DONE
     assert [entry["items"] for entry in logged if entry["event"] == "ledger_unreachable"] == [2]
@@ -192,8 +192,8 @@ async def test_a_defect_is_its_callers_alone(server: Server) -> None:
 @pytest.mark.parametrize("how", ["done", "defect", "unreachable"])
 async def test_a_caller_that_goes_away_leaves_the_lane_as_it_was(server: Server, how: str) -> None:
     """One goes away while its command is under way, and one before it is begun: both are carried out, or neither was begun."""
-    failures = {"done": [], "defect": [ZeroDivisionError()], "unreachable": [PoolTimeout("none left")]}[how]
-    under_way, waiting = Work(failures=failures, held=True), Work()
+    failures: dict[str, list[Exception]] = {"done": [], "defect": [ZeroDivisionError()], "unreachable": [PoolTimeout("none left")]}
+    under_way, waiting = Work(failures=failures[how], held=True), Work()
     committer = made()
     async with running(committer):
         calls = [asyncio.create_task(committer.submit_alone(work)) for work in (under_way, waiting)]
@@ -216,7 +216,7 @@ async def test_when_the_process_stops_those_who_wait_are_told() -> None:
         calls = [asyncio.create_task(committer.submit_alone(work)) for work in (under_way, waiting)]
         await under_way.begun.wait()
         run.cancel()
-        assert await asyncio.gather(*calls) == [UNREACHABLE, UNREACHABLE]
+        assert await asyncio.gather(*calls) == [UNREACHABLE] * 2
     assert waiting.attempts == 0 and committer.queued == 0
 
 
@@ -236,7 +236,7 @@ async def test_when_the_process_stops_those_of_batches_are_told(monkeypatch: pyt
         await asyncio.sleep(0)
         assert committer.queued == 1
         run.cancel()
-        assert await asyncio.gather(first, second) == [UNREACHABLE, UNREACHABLE]
+        assert [await first, await second] == [UNREACHABLE] * 2
     assert committer.queued == 0
 
 
@@ -254,7 +254,7 @@ async def test_one_bound_for_all_that_wait() -> None:
         await asyncio.sleep(0)
         assert committer.queued == 1 and await committer.submit_alone(beyond) == OVERLOADED
         first.let_go.set()
-        assert await asyncio.gather(call, second) == [DONE, DONE]
+        assert [await call, await second] == [DONE] * 2
     assert committer.queued == 0 and beyond.attempts == 0
 
 
