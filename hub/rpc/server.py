@@ -20,10 +20,10 @@ from hub.application.dispatch import Dispatcher
 from hub.application.methods import Stream
 from hub.codec.outcome import Outcome, refused
 from hub.domain.caller import Caller
-from hub.domain.refusals import Refusal, RefusalCode
+from hub.domain.refusals import Refusal, RefusalCode, invalid
 from hub.ledger.connection import OUTAGES
 from hub.rpc.metrics import RpcMetrics
-from hub.rpc.session import GrpcSession, Held, authenticate, too_large
+from hub.rpc.session import GrpcSession, Held, Places, authenticate, too_large
 from hub.security.access import Access, access_rules
 from hub.security.guard import Guard
 
@@ -35,7 +35,24 @@ HELD_BYTES_MAX = 64 * 1024 * 1024
 of them while they wait takes several times as much."""
 
 STREAMS_MAX = 1_024
-"""How many streams may be open. They count apart from the calls, which many idle watches would otherwise keep out."""
+"""How many streams of one participant may be open. They count apart from the calls, which many idle watches would otherwise keep out."""
+
+STREAMS_FACTOR = 4
+"""How many times as many streams all participants together may have open."""
+
+AWAITED_MAX = 1_024
+"""How many calls of one participant may have begun whose message has not come. More of them are its own affair: nobody else's calls
+are kept out by them."""
+
+AWAITED_ALL_MAX = 8_192
+"""How many such calls there may be of all participants together. Each takes about 23 KB, nearly all of it gRPC's: 190 MB."""
+
+AGED_SECONDS = 1.0
+"""Who calls is looked at again where the message took longer than this to come: what the token grants may have ended meanwhile."""
+
+CONNECTION_CALLS_MAX = 4_096
+"""How many calls and streams one connection may have open: more than the bounds here leave it, so that it meets them first. It bounds
+what the pipeline does not see: questions for health, and what has not been looked at yet."""
 
 HARD_LIMIT_FACTOR = 4
 """gRPC's own limit is this many times ours, so that an oversized message still gets a stable code."""
@@ -49,11 +66,16 @@ _Streaming = Callable[[Any, Any], AsyncIterator[bytes]]
 
 
 class _UnaryCall:
-    """gRPC's handler of one call, made with what came before its message: gRPC makes the metadata anew each time it is asked for them."""
+    """gRPC's handler of one call, made with what came before its message: gRPC makes the metadata anew each time it is asked for them.
+
+    To gRPC it is one that takes a stream: such a handler begins before the message is there, so that nobody waits for it unknown and
+    uncounted. The client sees no difference.
+    """
 
     __slots__ = ("_access", "_metadata", "_name", "_pipeline")
 
-    request_streaming = response_streaming = False
+    request_streaming = True
+    response_streaming = False
     request_deserializer = response_serializer = None
 
     def __init__(self, pipeline: Pipeline, name: str, access: Access, metadata: Any) -> None:
@@ -62,9 +84,9 @@ class _UnaryCall:
         self._access = access
         self._metadata = metadata
 
-    async def unary_unary(self, payload: bytes, context: Any) -> bytes:
-        """Return the answer to `payload`, or end the call with a refusal."""
-        outcome = await self._pipeline.answer(self._name, self._access, self._metadata, payload, context)
+    async def stream_unary(self, _requests: Any, context: Any) -> bytes:
+        """Return the answer to the message of the call, or end it with a refusal."""
+        outcome = await self._pipeline.answer(self._name, self._access, self._metadata, context)
         if not outcome.ok:
             await _abort(context, outcome)
         return outcome.body
@@ -87,17 +109,17 @@ class Pipeline(grpc.GenericRpcHandler):
         self._guard = guard
         self._message_bytes_max = message_bytes_max
         self._metrics = metrics
-        self._streams_max = streams_max
         self._in_flight = 0
+        self._awaited = Places(AWAITED_MAX, AWAITED_ALL_MAX)
         # However large a message may be, one alone is taken.
         self._held = Held(max(held_bytes_max, message_bytes_max))
-        self._streams = 0
+        self._streams = Places(streams_max, streams_max * STREAMS_FACTOR)
         rules = access_rules()
         self._unary = {path: (name, rules[path]) for name in dispatcher.methods for path in [_path(name)]}
         self._handlers: dict[str, Any] = {}
         for name, stream in dispatcher.streams.items():
-            handler = grpc.stream_stream_rpc_method_handler if stream.many_requests else grpc.unary_stream_rpc_method_handler
-            self._handlers[_path(name)] = handler(self._streaming(stream, rules[_path(name)]))
+            # Also where there is one request only: the handler begins before it is there, as with `_UnaryCall`.
+            self._handlers[_path(name)] = grpc.stream_stream_rpc_method_handler(self._streaming(stream, rules[_path(name)]))
 
     @property
     def held_bytes(self) -> int:
@@ -111,25 +133,53 @@ class Pipeline(grpc.GenericRpcHandler):
             return self._handlers.get(handler_call_details.method)
         return _UnaryCall(self, *unary, handler_call_details.invocation_metadata)
 
-    async def answer(self, name: str, access: Access, metadata: Any, payload: bytes, context: Any) -> Outcome:
-        """Return the outcome of a call of one request and one answer, counted and timed."""
-        started, size, held = perf_counter(), len(payload), self._held
-        self._in_flight += 1
-        held.bytes += size
+    async def answer(self, name: str, access: Access, metadata: Any, context: Any) -> Outcome:
+        """Return the outcome of a call of one request and one answer, counted, and timed from when its message is there."""
+        started = perf_counter()
         try:
-            caller = self._admitted(access, metadata, payload, context)
-            outcome = refused(caller) if isinstance(caller, Refusal) else await self._dispatcher.call(name, payload, caller)
+            arrived = await self._arrived(access, metadata, context)
+            started = perf_counter()
+            outcome = refused(arrived) if isinstance(arrived, Refusal) else await self._answered(name, *arrived, context)
         except OUTAGES as error:
             outcome = _unavailable(name, error)
         except Exception:
             outcome = _defect(name)
-        finally:
-            self._in_flight -= 1
-            held.bytes -= size
         self._metrics.observe(name, outcome.status, perf_counter() - started)
         return outcome
 
-    def _admitted(self, access: Access, metadata: Any, payload: bytes, context: Any) -> Caller | Refusal:
+    async def _arrived(self, access: Access, metadata: Any, context: Any) -> tuple[Caller, bytes] | Refusal:
+        """Return who calls and the message, once it is there."""
+        if self._in_flight >= IN_FLIGHT_MAX:
+            return Refusal(RefusalCode.OVERLOADED)
+        caller = authenticate(self._guard, access, context, metadata)
+        if isinstance(caller, Refusal):
+            return caller
+        awaited = self._awaited
+        if not awaited.enter(caller.participant_id):
+            return Refusal(RefusalCode.OVERLOADED)
+        began = perf_counter()
+        try:
+            payload = await context.read()
+        finally:
+            awaited.leave(caller.participant_id)
+        if not isinstance(payload, bytes):
+            return invalid("(message)", "is missing")
+        if perf_counter() - began > AGED_SECONDS:
+            caller = authenticate(self._guard, access, context, metadata)
+        return caller if isinstance(caller, Refusal) else (caller, payload)
+
+    async def _answered(self, name: str, caller: Caller, payload: bytes, context: Any) -> Outcome:
+        size, held = len(payload), self._held
+        self._in_flight += 1
+        held.bytes += size
+        try:
+            refusal = self._refusal(payload, context)
+            return await self._dispatcher.call(name, payload, caller) if refusal is None else refused(refusal)
+        finally:
+            self._in_flight -= 1
+            held.bytes -= size
+
+    def _refusal(self, payload: bytes, context: Any) -> Refusal | None:
         if len(payload) > self._message_bytes_max:
             return too_large(self._message_bytes_max)
         if self._in_flight > IN_FLIGHT_MAX or self._held.bytes > self._held.bytes_max:
@@ -137,19 +187,17 @@ class Pipeline(grpc.GenericRpcHandler):
         if context.time_remaining() == 0:
             # Nobody waits for the answer any more. It was not begun, and whoever sends it again finds it so.
             return Refusal(RefusalCode.DEADLINE_EXCEEDED)
-        return authenticate(self._guard, access, context, metadata)
+        return None
 
     def _streaming(self, stream: Stream, access: Access) -> _Streaming:
         async def call(requests: Any, context: Any) -> AsyncIterator[bytes]:
             started, last = perf_counter(), Outcome(0, b"")
-            self._streams += 1
             try:
                 async for last in self._answers(stream, access, requests, context):
                     if not last.ok:
                         break
                     yield last.body
             finally:
-                self._streams -= 1
                 self._metrics.observe(stream.name, last.status, perf_counter() - started)
             if not last.ok:
                 await _abort(context, last)
@@ -157,13 +205,13 @@ class Pipeline(grpc.GenericRpcHandler):
         return call
 
     async def _answers(self, stream: Stream, access: Access, requests: Any, context: Any) -> AsyncIterator[Outcome]:
-        if self._streams > self._streams_max:
-            yield refused(Refusal(RefusalCode.OVERLOADED))
-            return
         session = GrpcSession(self._guard, access, requests, context, self._message_bytes_max, self._held)
         caller = session.caller()
         if isinstance(caller, Refusal):
             yield refused(caller)
+            return
+        if not self._streams.enter(caller.participant_id):
+            yield refused(Refusal(RefusalCode.OVERLOADED))
             return
         try:
             async for outcome in stream.serve(session):
@@ -175,6 +223,7 @@ class Pipeline(grpc.GenericRpcHandler):
             yield _defect(stream.name)
         finally:
             session.close()
+            self._streams.leave(caller.participant_id)
 
 
 async def _abort(context: Any, outcome: Outcome) -> None:
@@ -215,8 +264,9 @@ class GrpcServer:
                 ("grpc.so_reuseport", 0),
                 ("grpc.server.max_pending_requests", PENDING_MAX),
                 ("grpc.server.max_pending_requests_hard_limit", PENDING_MAX * 2),
+                ("grpc.max_concurrent_streams", CONNECTION_CALLS_MAX),
             ],
-            maximum_concurrent_rpcs=IN_FLIGHT_MAX * 2,
+            # No bound of gRPC's own on calls: what it refuses carries neither a code nor a delay, and one client could use it up.
         )
         self._health = health.aio.HealthServicer()
         # The pipeline first: gRPC asks one handler after the other at each call.

@@ -49,11 +49,39 @@ class Held:
         self.bytes_max = bytes_max
 
 
+class Places:
+    """Places for calls or streams, so many for each participant: what one of them leaves lying takes none from the others."""
+
+    __slots__ = ("_all", "_all_max", "_by_participant", "_each_max")
+
+    def __init__(self, each_max: int, all_max: int) -> None:
+        """Have `each_max` places for a participant, `all_max` for all together."""
+        self._each_max = each_max
+        self._all_max = all_max
+        self._all = 0
+        self._by_participant: dict[str, int] = {}
+
+    def enter(self, participant: str) -> bool:
+        """Take a place for `participant`, or say False where there is none."""
+        count = self._by_participant.get(participant, 0)
+        if count >= self._each_max or self._all >= self._all_max:
+            return False
+        self._by_participant[participant] = count + 1
+        self._all += 1
+        return True
+
+    def leave(self, participant: str) -> None:
+        """Give back a place that was taken."""
+        count = self._by_participant.pop(participant) - 1
+        if count:
+            self._by_participant[participant] = count
+        self._all -= 1
+
+
 class GrpcSession:
     """An open stream: implements `hub.application.sessions.Session`. What it read is held until `answered` or `close`."""
 
     def __init__(self, guard: Guard, access: Access, requests: Any, context: Any, message_bytes_max: int, held: Held) -> None:
-        """`requests` are an iterator of messages, or the only one."""
         self._held = held
         self._sizes: deque[int] = deque()
         self._guard = guard
@@ -68,9 +96,6 @@ class GrpcSession:
 
     async def messages(self) -> AsyncIterator[bytes | Refusal]:
         """Yield the messages as they come, the last of them a refusal where one is too large."""
-        if isinstance(self._requests, bytes):
-            yield self._checked(self._requests)
-            return
         async for payload in self._requests:
             checked = self._checked(payload)
             yield checked

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
 
+import grpc
 import psycopg
+import pytest
 from google.rpc import error_details_pb2
 
-from hub.rpc.server import IN_FLIGHT_MAX
+from hub.rpc.server import AWAITED_MAX, CONNECTION_CALLS_MAX, IN_FLIGHT_MAX, STREAMS_MAX
 from tests.fixtures import delta
 from tests.fixtures.hub import RunningHub
-from tests.fixtures.wire import Answer
+from tests.fixtures.wire import Answer, refusal
 from yrd.clearing.v1 import clearing_pb2
 
 BEYOND = 1_000
@@ -54,3 +58,43 @@ async def _first(calls: list[asyncio.Task[Answer]], count: int) -> list[Answer]:
             finished, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             done.extend(call.result() for call in finished)
     return done
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "bound"), [("stream_unary", "Void", AWAITED_MAX), ("stream_stream", "WatchRedemption", STREAMS_MAX)]
+)
+async def test_calls_without_a_message_keep_nobody_else_out(live_hub: RunningHub, kind: str, method: str, bound: int) -> None:
+    """One participant opens calls and never sends what they ask. It is told to come back; the others notice nothing."""
+    wire, other = await live_hub.wire(delta.SHANGHAI), await live_hub.wire(delta.ANHUI)
+    never = asyncio.Event()
+
+    async def silent() -> AsyncIterator[bytes]:
+        await never.wait()
+        yield b""
+
+    metadata = (("authorization", f"Bearer {await wire.client.tokens.get()}"),)
+    begin: Any = getattr(wire.channel, kind)(f"/{delta.CLEARING}/{method}")
+    # Beyond what a connection may have open as well: as calls are refused, the rest of them come in.
+    calls = [begin(silent(), metadata=metadata, timeout=SECONDS_MAX) for _ in range(CONNECTION_CALLS_MAX + BEYOND)]
+    opened = [asyncio.create_task(_ending(call)) for call in calls]
+    told = await _first(opened, len(calls) - bound)
+    assert Counter((answer.code, answer.detail(error_details_pb2.RetryInfo).retry_delay.seconds) for answer in told) == {
+        ("OVERLOADED", 1): len(told)
+    }
+    asked = clearing_pb2.GetRedemptionRequest(redemption_id=delta.request_id())
+    assert (await other.send(f"{delta.CLEARING}.GetRedemption", asked.SerializeToString())).code == "REDEMPTION_NOT_FOUND"
+    watched = clearing_pb2.WatchRedemptionRequest(redemption_id=asked.redemption_id)
+    assert (await other.stream(f"{delta.CLEARING}.WatchRedemption", [watched.SerializeToString()], 1)).code == "REDEMPTION_NOT_FOUND"
+    for call in calls:
+        call.cancel()
+    # The hub hears of it a moment later; from then on there is room again.
+    assert (await wire.ask(f"{delta.CLEARING}.GetRedemption", asked)).code == "REDEMPTION_NOT_FOUND"
+    await asyncio.gather(*opened, return_exceptions=True)
+
+
+async def _ending(call: Any) -> Answer:
+    try:
+        await (call.read() if hasattr(call, "read") else call)
+    except grpc.aio.AioRpcError as error:
+        return refusal(error)
+    raise AssertionError("it was answered")

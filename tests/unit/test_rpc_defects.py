@@ -11,8 +11,10 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from hub.domain.caller import Caller, Role
+from hub.rpc import server
 from hub.rpc.metrics import RpcMetrics
 from hub.rpc.server import Pipeline
+from hub.rpc.session import Places
 from hub.security.failures import AuthFailure
 
 METHOD = "yrd.clearing.v1.ClearingService.Void"
@@ -46,8 +48,12 @@ class _Context:
     status: grpc.StatusCode | None = None
     details = ""
 
-    def __init__(self, seconds_left: float | None = None) -> None:
+    def __init__(self, seconds_left: float | None = None, message: object = b"") -> None:
         self._seconds_left = seconds_left
+        self._message = message
+
+    async def read(self) -> object:
+        return self._message
 
     def time_remaining(self) -> float | None:
         return self._seconds_left
@@ -75,7 +81,7 @@ async def test_a_fault_has_a_status_and_no_secret(error: Exception, status: grpc
     pipeline = Pipeline(dispatcher, guard, message_bytes_max=1000, metrics=RpcMetrics(CollectorRegistry()))
     context = _Context()
     with pytest.raises(_Aborted):
-        await pipeline.service(_Details()).unary_unary(b"", context)
+        await pipeline.service(_Details()).stream_unary(None, context)
     assert context.status is status
     assert "secret" not in context.details
 
@@ -97,7 +103,7 @@ async def test_a_call_that_nobody_waits_for_is_not_begun(seconds_left: float | N
     pipeline = Pipeline(dispatcher, guard, message_bytes_max=1000, metrics=RpcMetrics(CollectorRegistry()))
     context = _Context(seconds_left)
     with pytest.raises(_Aborted):
-        await pipeline.service(_Details()).unary_unary(b"", context)
+        await pipeline.service(_Details()).stream_unary(None, context)
     assert context.status is grpc.StatusCode[status]
     assert dispatcher.calls == (status == "INTERNAL")
 
@@ -124,7 +130,7 @@ async def test_each_call_is_judged_by_its_own_metadata() -> None:
     for handler in [pipeline.service(details) for details in (first, second, third)]:
         context = _Context()
         with pytest.raises(_Aborted):
-            await handler.unary_unary(b"", context)
+            await handler.stream_unary(None, context)
         assert context.status is grpc.StatusCode.UNAUTHENTICATED
     assert guard.shown == ["Bearer y", "Bearer z", None]
     assert dispatcher.calls == 0
@@ -135,9 +141,51 @@ async def test_a_guard_that_fails_admits_nobody() -> None:
     pipeline = Pipeline(dispatcher, cast(Any, object()), message_bytes_max=1000, metrics=RpcMetrics(CollectorRegistry()))
     context = _Context()
     with pytest.raises(_Aborted):
-        await pipeline.service(_Details()).unary_unary(b"", context)
+        await pipeline.service(_Details()).stream_unary(None, context)
     assert context.status is grpc.StatusCode.INTERNAL
     assert dispatcher.calls == 0
+
+
+class _Expiring(_Open):
+    """A guard that admits once, and no more."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def authenticate(self, *_: object) -> Any:
+        self.asked += 1
+        return super().authenticate() if self.asked == 1 else AuthFailure("TOKEN_EXPIRED", "expired", "过期")
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(-1.0, "UNAUTHENTICATED"), (3600.0, "INTERNAL")])
+async def test_who_calls_is_looked_at_again_where_the_message_is_late(monkeypatch: pytest.MonkeyPatch, seconds: float, status: str) -> None:
+    monkeypatch.setattr(server, "AGED_SECONDS", seconds)
+    dispatcher: Any = _Answering()
+    guard: Any = _Expiring()
+    pipeline = Pipeline(dispatcher, guard, message_bytes_max=1000, metrics=RpcMetrics(CollectorRegistry()))
+    context = _Context()
+    with pytest.raises(_Aborted):
+        await pipeline.service(_Details()).stream_unary(None, context)
+    assert context.status is grpc.StatusCode[status]
+    assert dispatcher.calls == (status == "INTERNAL")
+
+
+async def test_a_call_that_ends_without_a_message_is_told_so() -> None:
+    dispatcher: Any = _Answering()
+    guard: Any = _Open()
+    pipeline = Pipeline(dispatcher, guard, message_bytes_max=1000, metrics=RpcMetrics(CollectorRegistry()))
+    context = _Context(message=grpc.aio.EOF)
+    with pytest.raises(_Aborted):
+        await pipeline.service(_Details()).stream_unary(None, context)
+    assert context.status is grpc.StatusCode.INVALID_ARGUMENT
+    assert dispatcher.calls == 0
+
+
+def test_places_are_so_many_for_each_and_so_many_for_all() -> None:
+    places = Places(each_max=2, all_max=3)
+    assert [places.enter(who) for who in ("a", "a", "a", "b", "c")] == [True, True, False, True, False]
+    places.leave("a")
+    assert [places.enter(who) for who in ("c", "a", "b")] == [True, False, False]
 
 
 def test_a_method_that_nobody_serves_has_no_handler() -> None:
