@@ -14,6 +14,7 @@ import psycopg
 from google.protobuf.message_factory import GetMessageClass
 from stdnum.cn import uscc
 
+from hub.application.paging import asked_by, write_token
 from hub.application.transaction import UseCase
 from hub.codec.outcome import Outcome, refusal_of
 from hub.domain.caller import Caller, Role
@@ -36,6 +37,12 @@ def platform(division: str) -> Caller:
 
 
 COORDINATOR = Caller(f"spiffe://{COORDINATION}/{COORDINATION}/coordination", COORDINATION, Role.COORDINATOR)
+
+
+def forged(caller: Caller, request: Any, *position: str) -> Any:
+    """Return `request` with a page token of its own list, made by hand."""
+    request.page_token = write_token([asked_by(caller, request), *position])
+    return request
 
 
 def credit_code(number: int, prefix: str = "91310118") -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
 
-from hub.application.paging import page_size, read_token, write_token
+from hub.application.paging import LARGEST_PAGE, asked_by, asked_otherwise, page_size, read_token, write_token
+from hub.domain.caller import Caller
 from hub.domain.refusals import Refusal, invalid
 
 T = TypeVar("T")
@@ -17,10 +18,11 @@ _BIGINT_MAX = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """At most `size` items after the position `after`; None starts at the beginning."""
+    """At most `size` items after the position `after`; None starts at the beginning. `asked` says of which list."""
 
     size: int
     after: tuple[Any, ...] | None
+    asked: str = ""
 
     @property
     def fetch(self) -> int:
@@ -30,7 +32,7 @@ class Page:
     def cut(self, found: Sequence[T], position: Callable[[T], list[str]]) -> tuple[Sequence[T], str]:
         """Return the items of this page and the token of the next, empty on the last page."""
         shown = found[: self.size]
-        return shown, write_token(position(shown[-1])) if len(found) > self.size else ""
+        return shown, write_token([self.asked, *position(shown[-1])]) if len(found) > self.size else ""
 
 
 def word(part: str) -> str:
@@ -53,13 +55,23 @@ def number(part: str) -> int:
     return value
 
 
-def read_page(size: int, token: str, *parts: Callable[[str], Any]) -> Page | Refusal:
-    """Return the page asked for, or INVALID_ARGUMENT naming `page_token` where the token is not one of this list."""
-    position = read_token(token, len(parts))
+def read_page(caller: Caller, request: Any, *parts: Callable[[str], Any], largest: int = LARGEST_PAGE) -> Page | Refusal:
+    """Return the page that a request asks for by its `page_size` and `page_token`.
+
+    INVALID_ARGUMENT naming the field where the size is negative, or the token is not one of this list.
+    """
+    size, position = page_size(request.page_size, largest=largest), read_token(request.page_token, 1 + len(parts))
+    if isinstance(size, Refusal):
+        return size
     if isinstance(position, Refusal):
         return position
+    asked = asked_by(caller, request)
+    if position is None:
+        return Page(size, None, asked)
+    if position[0] != asked:
+        return asked_otherwise()
     try:
-        after = None if position is None else tuple(read(part) for read, part in zip(parts, position, strict=True))
+        after = tuple(read(part) for read, part in zip(parts, position[1:], strict=True))
     except ValueError:
         return invalid("page_token", "is not a token of this list; start again without one")
-    return Page(page_size(size), after)
+    return Page(size, after, asked)

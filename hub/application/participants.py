@@ -82,7 +82,7 @@ def _read(message: pb.Participant, fields: Fields, at: str = "participant") -> d
 
 async def list_participants(tx: Transaction, request: pb.ListParticipantsRequest) -> pb.ListParticipantsResponse | Refusal:
     """List participants by id: the coordination group sees all, a platform those of its division and below it."""
-    page = keyset.read_page(request.page_size, request.page_token, keyset.word)
+    page = keyset.read_page(tx.caller, request, keyset.word)
     if isinstance(page, Refusal):
         return page
     statement = select(ParticipantRow).order_by(col(ParticipantRow.participant_id)).limit(page.fetch)

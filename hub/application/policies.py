@@ -95,7 +95,7 @@ async def list_policies(tx: Transaction, request: pb.ListPoliciesRequest) -> pb.
     """List the policies of an issuer by effective date, then version; those to come and those past included."""
     fields = Fields()
     fields.division("issuer", request.issuer)
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, keyset.day, keyset.word)
+    page = fields.refusal or keyset.read_page(tx.caller, request, keyset.day, keyset.word)
     if isinstance(page, Refusal):
         return page
     order = (col(PolicyRow.effective_from), col(PolicyRow.version))

@@ -89,7 +89,7 @@ async def list_redemptions(tx: Transaction, request: pb.ListRedemptionsRequest) 
     given = _filters(request, fields)
     conditions = [condition, *(_FILTERS[name] for name in given)]
     parameters |= given | _id_bounds(given)
-    page = fields.refusal or read_page(request.page_size, request.page_token, UUID)
+    page = fields.refusal or read_page(tx.caller, request, UUID)
     if isinstance(page, Refusal):
         return page
     if request.state:

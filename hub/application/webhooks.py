@@ -90,7 +90,7 @@ class Webhooks:
 
     async def list(self, tx: Transaction, request: pb.ListWebhooksRequest) -> pb.ListWebhooksResponse | Refusal:
         """List the webhooks of the caller's province by id."""
-        topics, page = topics_of(tx.caller), keyset.read_page(request.page_size, request.page_token, UUID)
+        topics, page = topics_of(tx.caller), keyset.read_page(tx.caller, request, UUID)
         if isinstance(topics, Refusal):
             return topics
         if isinstance(page, Refusal):

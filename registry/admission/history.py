@@ -49,7 +49,7 @@ async def list_providers(tx: Transaction, request: pb.ListProvidersRequest) -> p
     if request.home:
         fields.division("home", request.home)
     moment = _moment(tx, request, fields)
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, keyset.word)
+    page = fields.refusal or keyset.read_page(tx.caller, request, keyset.word)
     if isinstance(page, Refusal):
         return page
     if moment is None:
@@ -78,7 +78,7 @@ async def list_provider_changes(tx: Transaction, request: pb.ListProviderChanges
         fields.uscc("provider", request.provider)
     if request.home:
         fields.division("home", request.home)
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, keyset.number)
+    page = fields.refusal or keyset.read_page(tx.caller, request, keyset.number)
     if isinstance(page, Refusal):
         return page
     if tx.caller.role is Role.PROVIDER and not tx.caller.is_provider(request.provider):

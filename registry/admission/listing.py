@@ -50,7 +50,7 @@ async def list_applications(tx: Transaction, request: pb.ListApplicationsRequest
     if request.state:
         wanted.append(col(Row.state) == fields.enum("state", request.state, STATE_IN).value)
     refusal = fields.refusal or _foreign(tx.caller, request)
-    page = refusal or keyset.read_page(request.page_size, request.page_token, instant, identifier)
+    page = refusal or keyset.read_page(tx.caller, request, instant, identifier)
     if isinstance(page, Refusal):
         return page
     order = (col(Row.filed_at), col(Row.application_id))
@@ -84,7 +84,7 @@ async def list_public_notices(tx: Transaction, request: pb.ListPublicNoticesRequ
     wanted: list[Any] = [Row.state == State.PUBLIC_NOTICE.value, col(Row.notice_until) > tx.today]
     if request.home:
         wanted.append(col(Row.home).startswith(stem(fields.division("home", request.home))))
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, keyset.day, identifier)
+    page = fields.refusal or keyset.read_page(tx.caller, request, keyset.day, identifier)
     if isinstance(page, Refusal):
         return page
     order = (col(Row.notice_until), col(Row.application_id))

@@ -95,7 +95,7 @@ async def list_objections(tx: Transaction, request: pb.ListObjectionsRequest) ->
     if request.open_only:
         # What was open when its application ended otherwise is nobody's task any more.
         wanted += [col(ObjectionRow.outcome) == "", col(AdmissionApplicationRow.state) == State.PUBLIC_NOTICE.value]
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, instant, identifier)
+    page = fields.refusal or keyset.read_page(tx.caller, request, instant, identifier)
     if isinstance(page, Refusal):
         return page
     order = (col(ObjectionRow.raised_at), col(ObjectionRow.objection_id))

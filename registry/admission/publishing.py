@@ -74,7 +74,7 @@ async def list_admission_criteria(tx: Transaction, request: pb.ListAdmissionCrit
     """List the criteria of a province by effective date, then version; those to come and those past included."""
     fields = Fields()
     fields.division("division", request.division)
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, keyset.day, keyset.word)
+    page = fields.refusal or keyset.read_page(tx.caller, request, keyset.day, keyset.word)
     if isinstance(page, Refusal):
         return page
     order = (col(CriteriaRow.effective_from), col(CriteriaRow.version))

@@ -98,7 +98,7 @@ async def list_entries(tx: Transaction, request: pb.ListEntriesRequest) -> pb.Li
     Retired ones are listed only to whoever answers for the provider or division named.
     """
     kind = read_filter(request)
-    page = kind if isinstance(kind, Refusal) else keyset.read_page(request.page_size, request.page_token, keyset.number)
+    page = kind if isinstance(kind, Refusal) else keyset.read_page(tx.caller, request, keyset.number)
     if isinstance(page, Refusal):
         return page
     if request.include_retired:
@@ -120,7 +120,7 @@ async def list_entries(tx: Transaction, request: pb.ListEntriesRequest) -> pb.Li
 
 async def list_entry_versions(tx: Transaction, request: pb.ListEntryVersionsRequest) -> pb.ListEntryVersionsResponse | Refusal:
     """List what an entry said at all times, oldest first, to whoever answers for it."""
-    page = keyset.read_page(request.page_size, request.page_token, keyset.number)
+    page = keyset.read_page(tx.caller, request, keyset.number)
     if isinstance(page, Refusal):
         return page
     row = await _entry(tx, request.entry_id)

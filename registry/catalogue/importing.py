@@ -82,7 +82,7 @@ async def get_entry_import(tx: Transaction, request: pb.GetEntryImportRequest) -
     """Return what came of an import. A provider sees its own, a platform those of its division, the coordination group all."""
     fields = Fields()
     import_id = fields.uuid("import_id", request.import_id)
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, keyset.number)
+    page = fields.refusal or keyset.read_page(tx.caller, request, keyset.number)
     if isinstance(page, Refusal):
         return page
     row = (await tx.session.exec(select(ImportRow).where(ImportRow.import_id == UUID(import_id)))).one_or_none()
@@ -104,8 +104,7 @@ async def export_entries(tx: Transaction, request: pb.ExportEntriesRequest) -> p
     fields = Fields()
     form = fields.enum("format", request.format, _FORMAT_IN)
     kind = fields.refusal or read_filter(request)
-    size = min(request.page_size, EXPORT_MAX)
-    page = kind if isinstance(kind, Refusal) else keyset.read_page(size, request.page_token, keyset.number)
+    page = kind if isinstance(kind, Refusal) else keyset.read_page(tx.caller, request, keyset.number, largest=EXPORT_MAX)
     if isinstance(page, Refusal):
         return page
     found = await store.page_of_entries(tx.session, page, provider=request.provider, division=request.division, kind=str(kind))

@@ -34,7 +34,7 @@ async def list_merge_proposals(tx: Transaction, request: pb.ListMergeProposalsRe
     fields = Fields()
     state = fields.enum("state", request.state, _STATE_IN, "")
     subject = fields.enum("subject", request.subject, _SUBJECT_IN, "")
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, keyset.number)
+    page = fields.refusal or keyset.read_page(tx.caller, request, keyset.number)
     if isinstance(page, Refusal):
         return page
     statement = select(MergeRow).order_by(col(MergeRow.proposal_id)).limit(page.fetch)

@@ -49,7 +49,7 @@ def _version(row: VersionRow) -> pb.CreditRecordVersion:
 
 async def list_credit_records(tx: Transaction, request: pb.ListCreditRecordsRequest) -> pb.ListCreditRecordsResponse | Refusal:
     """List the records that the caller's side entered, newest first; all of them for the coordination group."""
-    page = keyset.read_page(request.page_size, request.page_token, datetime.fromisoformat, UUID)
+    page = keyset.read_page(tx.caller, request, datetime.fromisoformat, UUID)
     if isinstance(page, Refusal):
         return page
     side = "" if tx.caller.role is Role.COORDINATOR else stem(tx.caller.division)
@@ -65,7 +65,7 @@ async def list_credit_queries(tx: Transaction, request: pb.ListCreditQueriesRequ
     fields = Fields()
     participant = fields.text("participant_id", request.participant_id, PARTICIPANT_CHARS_MAX, required=False)
     subject = read_subject(request.subject, fields) if request.HasField("subject") else None
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, keyset.number)
+    page = fields.refusal or keyset.read_page(tx.caller, request, keyset.number)
     if isinstance(page, Refusal):
         return page
     statement = select(QueryRow).order_by(col(QueryRow.id).desc()).limit(page.fetch)

@@ -203,7 +203,7 @@ async def list_demands(tx: Transaction, request: pb.ListDemandsRequest) -> pb.Li
     """List demands that the caller may see, newest first. Whose a demand is, providers learn from GetDemand when they are appointed."""
     fields = Fields()
     state = fields.enum("state", request.state, codec.STATE_IN) if request.state else None
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, datetime.fromisoformat, UUID)
+    page = fields.refusal or keyset.read_page(tx.caller, request, datetime.fromisoformat, UUID)
     if isinstance(page, Refusal):
         return page
     found = await store.page(tx.session, tx.caller, state, tx.today, page)

@@ -37,7 +37,7 @@ async def list_quality_providers(tx: Transaction, request: pb.ListQualityProvide
     if request.home:
         fields.division("home", request.home)
     day = _day(fields, request.on, tx.today)
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, keyset.word)
+    page = fields.refusal or keyset.read_page(tx.caller, request, keyset.word)
     if isinstance(page, Refusal):
         return page
     shown, token = page.cut(await store.page_of_listed(tx.session, request.home, day, page), lambda row: [row[0]])
@@ -59,7 +59,7 @@ async def list_reviews(tx: Transaction, request: pb.ListReviewsRequest) -> pb.Li
     """List the reviews of a provider that the caller may read, newest first. PROVIDER_NOT_FOUND."""
     fields = Fields()
     provider = fields.uscc("provider", request.provider)
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, datetime.fromisoformat, keyset.word)
+    page = fields.refusal or keyset.read_page(tx.caller, request, datetime.fromisoformat, keyset.word)
     if isinstance(page, Refusal):
         return page
     known = await pool.find_provider(tx.session, provider, tx.today)

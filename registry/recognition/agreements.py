@@ -86,7 +86,7 @@ async def list_agreements(tx: Transaction, request: pb.ListAgreementsRequest) ->
         fields.uscc("provider", request.provider)
     if not (request.issuer or request.provider):
         fields.wrong("issuer", "must be given where provider is not")
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, keyset.word, keyset.word)
+    page = fields.refusal or keyset.read_page(tx.caller, request, keyset.word, keyset.word)
     if isinstance(page, Refusal):
         return page
     if not await _is_party(tx, request.issuer, request.provider):

@@ -72,7 +72,7 @@ async def list_class_recognitions(tx: Transaction, request: pb.ListClassRecognit
     """List the classes of one issuer, past and ended ones included. They are open to all participants, as recognitions are."""
     fields = Fields()
     fields.division("issuer", request.issuer)
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, keyset.day, UUID)
+    page = fields.refusal or keyset.read_page(tx.caller, request, keyset.day, UUID)
     if isinstance(page, Refusal):
         return page
     found = await store.page_of_classes(tx.session, request.issuer, page)

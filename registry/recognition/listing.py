@@ -28,7 +28,7 @@ async def list_recognized_providers(
         fields.division("home", request.home)
     category = fields.enum("category", request.category, enums.CATEGORY_IN) if request.category else None
     refused = fields.refusal or domain.may_list_of(tx.caller, request.issuer)
-    page = refused or keyset.read_page(request.page_size, request.page_token, keyset.word)
+    page = refused or keyset.read_page(tx.caller, request, keyset.word)
     if isinstance(page, Refusal):
         return page
     policy = (await pool.policies_on(tx.session, [request.issuer], day)).get(request.issuer)

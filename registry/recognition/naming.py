@@ -104,7 +104,7 @@ async def list_recognitions(tx: Transaction, request: pb.ListRecognitionsRequest
     """List the recognitions of one issuer, past and revoked ones included."""
     fields = Fields()
     fields.division("issuer", request.issuer)
-    page = fields.refusal or keyset.read_page(request.page_size, request.page_token, keyset.word, keyset.day, keyset.number)
+    page = fields.refusal or keyset.read_page(tx.caller, request, keyset.word, keyset.day, keyset.number)
     if isinstance(page, Refusal):
         return page
     found = await store.page_of_recognitions(tx.session, request.issuer, page)

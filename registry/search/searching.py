@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from hub.application.keyset import word
-from hub.application.paging import read_token, write_token
+from hub.application.paging import asked_by, asked_otherwise, page_size, read_token, write_token
 from hub.application.transaction import Transaction, UseCase
 from hub.codec.fields import Fields
 from hub.domain.caller import Role
 from hub.domain.refusals import Refusal, invalid
 from registry.search import store
 from registry.search.codec import facet_messages, hit_message, read_search, reading_message
-from registry.search.finding import Asked, Found, Hit, find
+from registry.search.finding import Found, Hit, find
 from yrd.registry.v1 import search_pb2 as pb
 
 PAGE = 20
@@ -36,13 +33,15 @@ async def search(tx: Transaction, request: pb.SearchRequest) -> pb.SearchRespons
         if asked.kind == _PERSONS:
             fields.wrong("filter.kind", "must not be EXPERT here: experts are found by participants only")
         asked = replace(asked, kind=asked.kind or f"!{_PERSONS}")
-    position = fields.refusal or _read_position(request, asked)
+    size, whole = page_size(request.page_size, PAGE, PAGE_MAX), asked_by(tx.caller, request)
+    if isinstance(size, Refusal):
+        return size
+    position = fields.refusal or _read_position(request, whole)
     if isinstance(position, Refusal):
         return position
     after, mode, corrected = position
     found = await find(tx.session, replace(asked, query=corrected or asked.query), tx.today, mode)
     found.corrected = corrected or found.corrected
-    size = min(request.page_size, PAGE_MAX) if request.page_size > 0 else PAGE
     rest = [hit for hit in found.hits if after is None or (-hit.points, hit.found.doc_id) > after]
     hits = rest[:size]
     shown = await store.shown(tx.session, [hit.found.doc_id for hit in hits])
@@ -52,33 +51,30 @@ async def search(tx: Transaction, request: pb.SearchRequest) -> pb.SearchRespons
         total_is_least=found.matches.capped,
         facets=facet_messages(found.matches.facets) if asked.facets else [],
         reading=reading_message(found),
-        next_page_token=_write_position(asked, found, hits[-1]) if len(rest) > size else "",
+        next_page_token=_write_position(whole, found, hits[-1]) if len(rest) > size else "",
     )
 
 
-def _read_position(request: pb.SearchRequest, asked: Asked) -> tuple[tuple[int, int] | None, str, str] | Refusal:
+def _read_position(request: pb.SearchRequest, whole: str) -> tuple[tuple[int, int] | None, str, str] | Refusal:
     """Return where the page before ended, how it took the words, and the corrected query."""
     parts = read_token(request.page_token, 5)
     if isinstance(parts, Refusal):
         return parts
     if parts is None:
         return None, "", ""
-    digest, points, doc_id, mode, corrected = parts
+    asked, points, doc_id, mode, corrected = parts
+    if asked != whole:
+        return asked_otherwise()
     try:
-        if digest != _digest(asked) or mode not in _MODES:
-            raise ValueError(digest)
+        if mode not in _MODES:
+            raise ValueError(mode)
         return (-int(points), int(doc_id)), mode, word(corrected)
     except ValueError:
         return invalid("page_token", "is not a token of this search; start again without one")
 
 
-def _write_position(asked: Asked, found: Found, last: Hit) -> str:
-    return write_token([_digest(asked), str(last.points), str(last.found.doc_id), found.mode, found.corrected])
-
-
-def _digest(asked: Asked) -> str:
-    known: Sequence[Any] = [getattr(asked, name) for name in Asked.__slots__ if name != "facets"]
-    return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
+def _write_position(whole: str, found: Found, last: Hit) -> str:
+    return write_token([whole, str(last.points), str(last.found.doc_id), found.mode, found.corrected])
 
 
 METHODS: dict[str, UseCase] = {"yrd.registry.v1.SearchService.Search": search}

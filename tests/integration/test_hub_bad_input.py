@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from adapters.runtime.policy_file import PolicyFileError, policy_from_mapping
@@ -25,6 +27,7 @@ from tests.fixtures.delta import (
     TESTING,
     VOUCHERS,
 )
+from tests.support_usecases import forged, platform
 from yrd.clearing.v1 import clearing_pb2 as pb
 from yrd.participant.v1 import participant_pb2
 from yrd.policy.v1 import policy_pb2
@@ -48,12 +51,15 @@ BAD_TOKENS = [
     "WyIyMDI2IiwiMSIsIjIiXQ",
     "=" * 9,
     "WyIyMDI2LTAxLTAxVDAwOjAwOjAwWiIsIlx1MDAwMCJd",
+    forged(platform(SHANGHAI), pb.ListRedemptionsRequest(), "\x00").page_token,
+    forged(platform(SHANGHAI), pb.ListRedemptionsRequest(issuer=CHANGXING), "7d1f6f0e-53c9-4a3c-9a3e-1d0f6f1b9a01").page_token,
 ]
 BAD_ENUMS = [0, 99, -1]
 # The whole lists stand where a kind of field first appears; every other field of the kind is read by the same code.
 FEW_IDS, FEW_DIVISIONS, FEW_CODES = BAD_IDS[:2], ["31000", "310000\x00"], [BAD_CODES[1], BAD_CODES[-1]]
 FEW_NUMBERS, FEW_DATES, FEW_ENUMS = ["HT 1", "HT\x001"], ["2026-02-30", "2026/02/03"], BAD_ENUMS[:2]
 FEW_AMOUNTS, FEW_TOKENS = [0, -1, MAX_FEN + 1], BAD_TOKENS[:2]
+BAD_PAGES: dict[str, Sequence[object]] = {"page_token": FEW_TOKENS, "page_size": [-1]}
 LINE = pb.OrderLine(category=TESTING, amount_fen=1)
 
 FIELDS = [
@@ -88,6 +94,7 @@ FIELDS = [
     *wrong(SHANGHAI, f"{CLEARING}.GetRedemption", good.get_redemption, {"redemption_id": FEW_IDS}),
     *wrong(SHANGHAI, f"{CLEARING}.ListRedemptions", lambda _: pb.ListRedemptionsRequest(), {
         "page_token": BAD_TOKENS,
+        "page_size": [-1, -(2**31)],
         "state": [99, -1],
         "issuer": ["x", "310000\x00"],
         "acquirer": ["x", "310000\x00"],
@@ -139,7 +146,7 @@ FIELDS = [
         "policy.conditions[0].cel": ["", "order.", "1 + 1"],
     }),
     *wrong(CHANGXING, f"{POLICIES}.PublishPolicy", good.publish, {"policy.funding[0].share_bp": [0, -1, 10_001]}, "policy.funding"),
-    *wrong(CHANGXING, f"{POLICIES}.ListPolicies", lambda _: policy_pb2.ListPoliciesRequest(issuer=CHANGXING), {"page_token": FEW_TOKENS}),
+    *wrong(CHANGXING, f"{POLICIES}.ListPolicies", lambda _: policy_pb2.ListPoliciesRequest(issuer=CHANGXING), BAD_PAGES),
     *wrong(CHANGXING, f"{ENTERPRISES}.RegisterEnterprise", good.register_enterprise, {
         "enterprise.uscc": FEW_CODES,
         "enterprise.name": ["", " ", "x" * 201, "\x00"],
@@ -155,7 +162,7 @@ FIELDS = [
         "participant.name": ["", "\x00"],
         "participant.division": ["310000", ""],
     }),
-    *wrong(SHANGHAI, f"{PARTICIPANTS}.ListParticipants", lambda _: participant_pb2.ListParticipantsRequest(), {"page_token": FEW_TOKENS}),
+    *wrong(SHANGHAI, f"{PARTICIPANTS}.ListParticipants", lambda _: participant_pb2.ListParticipantsRequest(), BAD_PAGES),
     *wrong(SHANGHAI, f"{REGISTRY}.AdmitProvider", good.admit, {
         "provider.uscc": FEW_CODES,
         "provider.name": ["", "x" * 201],
@@ -171,9 +178,9 @@ FIELDS = [
         "recognition.valid_from": ["", *FEW_DATES],
         "recognition.valid_until": ["2029-12-31", "2030-01-01", *FEW_DATES],
     }),
-    *wrong(SHANGHAI, f"{REGISTRY}.ListProviders", lambda _: registry_pb2.ListProvidersRequest(), {"page_token": FEW_TOKENS, "home": ["x"]}),
+    *wrong(SHANGHAI, f"{REGISTRY}.ListProviders", lambda _: registry_pb2.ListProvidersRequest(), {**BAD_PAGES, "home": ["x"]}),
     *wrong(CHANGXING, f"{REGISTRY}.ListRecognitions", lambda _: registry_pb2.ListRecognitionsRequest(issuer=CHANGXING), {
-        "page_token": FEW_TOKENS,
+        **BAD_PAGES,
     }),
     *wrong(CHANGXING, f"{CREDIT}.SanctionEnterprise", good.sanction, {"enterprise": FEW_CODES, "reason": ["x" * 501, "\x00"]}),
     *wrong(CHANGXING, f"{SETTLEMENT}.CloseWindow", good.close_window, {"issuers[0]": FEW_DIVISIONS}),

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
 
 from tests.fixtures import delta
-from tests.fixtures.delta import ANHUI_LAB, CHANGXING, CLEARING, JIANGSU, LABS, SHANGHAI_LAB, ZHEJIANG
+from tests.fixtures.delta import ANHUI_LAB, CHANGXING, CLEARING, JIANGSU, LABS, SHANGHAI, SHANGHAI_LAB, ZHEJIANG
 from tests.fixtures.forked import Ground
 from tests.fixtures.hub import RunningHub
 from tests.support_usecases import credit_code
@@ -109,3 +110,19 @@ async def test_pages_stay_right_while_redemptions_come_in(made: Made) -> None:
     assert shown == before
     found: pb.ListRedemptionsResponse = await made.hub.call(ZHEJIANG, LIST, request)
     assert found.redemptions[0] == new and len(found.redemptions) == 2
+
+
+async def test_a_token_serves_the_list_it_was_made_for_only(made: Made) -> None:
+    """AIP-158: every other field is as it was for the page before; only how large the pages are may change."""
+    firm, wire = made.redemptions[0].enterprise, await made.hub.wire(ZHEJIANG)
+    first: pb.ListRedemptionsResponse = await made.hub.call(ZHEJIANG, LIST, pb.ListRedemptionsRequest(page_size=1, enterprise=firm))
+    following = pb.ListRedemptionsRequest(page_token=first.next_page_token, enterprise=firm)
+    other = pb.ListRedemptionsRequest(page_token=first.next_page_token)
+    more = pb.ListRedemptionsRequest(page_token=first.next_page_token, enterprise=firm, acquirer=SHANGHAI)
+    for who, request in ((wire, other), (wire, more), (await made.hub.wire(SHANGHAI), following)):
+        answer = await who.send(LIST, request.SerializeToString())
+        assert (answer.code, answer.fields) == ("INVALID_ARGUMENT", ["page_token"])
+        assert "start again" in answer.detail(error_details_pb2.BadRequest).field_violations[0].description
+    rest: pb.ListRedemptionsResponse = await made.hub.call(ZHEJIANG, LIST, following)
+    listed = [item.redemption_id for item in (*first.redemptions, *rest.redemptions)]
+    assert len(listed) > 1 and listed == await made.listed(ZHEJIANG, enterprise=firm)

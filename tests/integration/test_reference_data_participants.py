@@ -9,7 +9,7 @@ from hub.application.participants import METHODS, list_participants, register_pa
 from hub.domain.caller import Caller, Role
 from hub.ledger.participants import DatabaseParticipants
 from hub.security.participants import DevelopmentParticipants, ParticipantRecord
-from tests.support_usecases import COORDINATOR, Desk, codes, platform
+from tests.support_usecases import COORDINATOR, Desk, codes, forged, platform
 from yrd.common.v1 import access_pb2
 from yrd.participant.v1 import participant_pb2 as pb
 
@@ -132,7 +132,7 @@ async def test_a_platform_sees_its_own_side_and_the_coordination_group_all(desk:
 
 
 async def test_a_foreign_page_token_of_participants_is_refused(still: Desk) -> None:
-    request = pb.ListParticipantsRequest(page_token="WyJhIiwiYiJd")
+    request = forged(COORDINATOR, pb.ListParticipantsRequest(), "a\x00")
     assert await still.unanswered(list_participants, COORDINATOR, request) == ("INVALID_ARGUMENT", ["page_token"])
 
 

@@ -9,7 +9,7 @@ import pytest
 from adapters.runtime.policy_file import load_policies
 from hub.application.policies import get_policy, list_policies, methods, publish_policy
 from hub.domain.caller import Caller
-from tests.support_usecases import COORDINATOR, Desk, codes, platform
+from tests.support_usecases import COORDINATOR, Desk, codes, forged, platform
 from yrd.common.v1 import types_pb2
 from yrd.policy.v1 import policy_pb2 as pb
 
@@ -148,7 +148,7 @@ async def test_what_is_not_published_and_what_cannot_be_asked(desk: Desk) -> Non
     assert await desk.unanswered(get_policy, COORDINATOR, wrong) == ("INVALID_ARGUMENT", ["issuer", "version", "on_date"])
     listing = pb.ListPoliciesRequest(issuer="")
     assert await desk.unanswered(list_policies, COORDINATOR, listing) == ("INVALID_ARGUMENT", ["issuer"])
-    token = pb.ListPoliciesRequest(issuer=CHANGXING, page_token="WyJ4IiwieSJd")
+    token = forged(COORDINATOR, pb.ListPoliciesRequest(issuer=CHANGXING), "x", "y")
     assert await desk.unanswered(list_policies, COORDINATOR, token) == ("INVALID_ARGUMENT", ["page_token"])
 
 

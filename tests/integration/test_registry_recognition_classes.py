@@ -8,7 +8,7 @@ from hub.domain.caller import Caller
 from registry.recognition import domain
 from registry.recognition.classes import end_class_recognition, list_class_recognitions, set_class_recognition
 from tests.fixtures.recognition import ANHUI, DATA, JIANGSU, LAB, SHANGHAI, TESTING, ZHEJIANG, conditions, explain, found, klass, set_class
-from tests.support_usecases import COORDINATOR, Desk, codes, platform
+from tests.support_usecases import COORDINATOR, Desk, codes, forged, platform
 from yrd.registry.v1 import recognition_pb2 as pb
 
 
@@ -121,7 +121,7 @@ async def test_what_is_not_there_cannot_be_ended(still: Desk) -> None:
     unknown = ending("7d1f6f0e-53c9-4a3c-9a3e-1d0f6f1b9a01")
     assert await still.refused(end_class_recognition, platform(ZHEJIANG), unknown) == ("RECOGNITION_NOT_FOUND", [])
     assert await still.refused(end_class_recognition, platform(ZHEJIANG), ending("1", "")) == ("INVALID_ARGUMENT", ["class_id", "reason"])
-    foreign = pb.ListClassRecognitionsRequest(issuer=ZHEJIANG, page_token="WyJhIiwiYiJd")
+    foreign = forged(COORDINATOR, pb.ListClassRecognitionsRequest(issuer=ZHEJIANG), "a", "b")
     assert await still.unanswered(list_class_recognitions, COORDINATOR, foreign) == ("INVALID_ARGUMENT", ["page_token"])
     assert await still.unanswered(list_class_recognitions, COORDINATOR, pb.ListClassRecognitionsRequest()) == (
         "INVALID_ARGUMENT", ["issuer"],

@@ -15,7 +15,7 @@ from registry.search.indexing import rebuild
 from registry.search.keeper import Keeper
 from registry.search.searching import search
 from tests.support_pool import TESTING, admit, index, look, names, offer
-from tests.support_usecases import Desk, credit_code, platform
+from tests.support_usecases import Desk, credit_code, forged, platform
 from yrd.common.v1 import types_pb2
 from yrd.policy.v1 import policy_pb2
 from yrd.registry.v1 import catalogue_pb2, registry_pb2
@@ -179,7 +179,13 @@ async def test_pages_hold_each_hit_once_in_one_order(still: Desk) -> None:
 
 async def test_a_token_serves_its_own_search_only(still: Desk) -> None:
     token = (await look(still, "检测", page_size=5)).next_page_token
-    for other in (pb.SearchRequest(query="水质", page_token=token), pb.SearchRequest(query="检测", page_token="x" + token)):
+    for other in (
+        pb.SearchRequest(query="水质", page_token=token),
+        pb.SearchRequest(query="检测", page_token="x" + token),
+        pb.SearchRequest(query="检测", facets=True, page_token=token),
+        forged(platform(ZHEJIANG), pb.SearchRequest(query="检测"), "x", "1", "SOME", ""),
+        forged(platform(ZHEJIANG), pb.SearchRequest(query="检测"), "1", "1", "NONE", ""),
+    ):
         assert await still.unanswered(search, platform(ZHEJIANG), other) == ("INVALID_ARGUMENT", ["page_token"])
 
 
@@ -199,6 +205,7 @@ async def test_a_token_serves_its_own_search_only(still: Desk) -> None:
         (pb.SearchRequest(near="110000"), "near"),
         (pb.SearchRequest(issuer="x"), "issuer"),
         (pb.SearchRequest(page_token="%%"), "page_token"),
+        (pb.SearchRequest(page_size=-1), "page_size"),
     ],
 )
 async def test_wrong_fields_are_named(still: Desk, request_: pb.SearchRequest, field: str) -> None:

@@ -1236,9 +1236,9 @@ class ListRedemptionsRequest(_message.Message):
     state: Global___RedemptionState.ValueType
     """Only in this state; unspecified means any."""
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     enterprise: _builtins.str
     """Only of this enterprise; empty means any."""
     provider: _builtins.str

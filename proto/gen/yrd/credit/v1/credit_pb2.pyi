@@ -993,9 +993,9 @@ class ListCreditRecordsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,
@@ -1239,9 +1239,9 @@ class ListCreditQueriesRequest(_message.Message):
     participant_id: _builtins.str
     """Only of this participant; empty means all."""
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     @_builtins.property
     def subject(self) -> Global___Subject:
         """Only about this subject; unset means all."""

@@ -280,9 +280,9 @@ class ListParticipantsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before; empty for the first."""
+    """Token of the page before, for the same request; empty for the first."""
     def __init__(
         self,
         *,

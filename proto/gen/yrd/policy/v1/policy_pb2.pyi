@@ -565,9 +565,9 @@ class ListPoliciesRequest(_message.Message):
     issuer: _builtins.str
     """The issuer."""
     page_size: _builtins.int
-    """At most this many; 0 means 100."""
+    """At most this many; 0 means 100; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,

@@ -957,9 +957,9 @@ class ListAdmissionCriteriaRequest(_message.Message):
     division: _builtins.str
     """Province-level division."""
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,
@@ -1531,9 +1531,9 @@ class ListApplicationsRequest(_message.Message):
     state: Global___ApplicationState.ValueType
     """Only in this state; unspecified means any."""
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,
@@ -1591,9 +1591,9 @@ class ListPublicNoticesRequest(_message.Message):
     home: _builtins.str
     """Only of this home division or below it; empty means all."""
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,
@@ -1652,9 +1652,9 @@ class ListObjectionsRequest(_message.Message):
     open_only: _builtins.bool
     """True leaves out what is handled."""
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,

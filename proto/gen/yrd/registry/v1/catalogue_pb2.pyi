@@ -929,9 +929,9 @@ class ListEntriesRequest(_message.Message):
     include_retired: _builtins.bool
     """Retired ones too. Needs a provider or division that the caller answers for."""
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,
@@ -990,9 +990,9 @@ class ListEntryVersionsRequest(_message.Message):
     entry_id: _builtins.int
     """Number of the entry."""
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,
@@ -1112,9 +1112,9 @@ class GetEntryImportRequest(_message.Message):
     import_id: _builtins.str
     """Id of the import."""
     page_size: _builtins.int
-    """At most this many errors; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many errors; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,
@@ -1185,9 +1185,9 @@ class ExportEntriesRequest(_message.Message):
     kind: Global___EntryKind.ValueType
     """Only of this kind; unspecified means all."""
     page_size: _builtins.int
-    """At most this many entries; 0 means 100, more than 500 is cut to 500."""
+    """At most this many entries; 0 means 100, more than 500 is cut to 500; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,
@@ -1247,9 +1247,9 @@ class ListMergeProposalsRequest(_message.Message):
     subject: Global___MergeSubject.ValueType
     """Only about this; unspecified means all."""
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,

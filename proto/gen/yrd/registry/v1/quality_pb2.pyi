@@ -371,9 +371,9 @@ class ListReviewsRequest(_message.Message):
     provider: _builtins.str
     """Provider's unified social credit code."""
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,
@@ -482,9 +482,9 @@ class ListQualityProvidersRequest(_message.Message):
     on: _builtins.str
     """Day asked for; empty means today."""
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,

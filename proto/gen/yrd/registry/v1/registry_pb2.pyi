@@ -603,9 +603,9 @@ class ListProvidersRequest(_message.Message):
     home: _builtins.str
     """Only of this home division or below it; empty means all."""
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     as_of: _builtins.str
     """The pool as it was on this day, `YYYY-MM-DD`; empty means as it is, with admissions still to come."""
     @_builtins.property
@@ -738,9 +738,9 @@ class ListProviderChangesRequest(_message.Message):
     recorded_until: _builtins.str
     """Only changes recorded before this day; empty means to the last."""
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,
@@ -799,9 +799,9 @@ class ListRecognitionsRequest(_message.Message):
     issuer: _builtins.str
     """Issuer."""
     page_size: _builtins.int
-    """At most this many; 0 means 100, more than 1,000 is cut to 1,000."""
+    """At most this many; 0 means 100, more than 1,000 is cut to 1,000; a negative number is refused."""
     page_token: _builtins.str
-    """Token of the page before."""
+    """Token of the page before, for the same request."""
     def __init__(
         self,
         *,

@@ -241,7 +241,7 @@ class SearchRequest(_message.Message):
     facets: _builtins.bool
     """True counts facets over all hits; only on the first page."""
     page_size: _builtins.int
-    """At most this many; 0 means 20, more than 100 is cut to 100."""
+    """At most this many; 0 means 20, more than 100 is cut to 100; a negative number is refused."""
     page_token: _builtins.str
     """Token of the page before, for the same request."""
     @_builtins.property
