@@ -91,10 +91,9 @@ class Batch(Method):
 
 @dataclass(frozen=True, slots=True)
 class Stream(Method):
-    """A method with a stream of answers, and of requests too where `many_requests` says so."""
+    """A method with a stream of answers."""
 
     serve: Serve
-    many_requests: bool
 
 
 def build_methods(
@@ -124,7 +123,7 @@ def build_methods(
             elif name in _BATCHES:
                 methods[name] = Batch(*head, ledger_method(_BATCHES[name], ledger))
             elif name in streams:
-                methods[name] = Stream(*head, streams[name], rpc.client_streaming)
+                methods[name] = Stream(*head, streams[name])
             else:
                 raise LookupError(f"nothing answers {name}")
     return methods

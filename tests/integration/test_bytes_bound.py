@@ -33,7 +33,7 @@ class _Holding:
 
     def __init__(self) -> None:
         self.methods: dict[str, Any] = {VOID: None}
-        self.streams = {CLEAR: Stream(CLEAR, pb.ClearRequest, access_pb2.AccessRule(), self.serve, many_requests=True)}
+        self.streams = {CLEAR: Stream(CLEAR, pb.ClearRequest, access_pb2.AccessRule(), self.serve)}
         self.taken = asyncio.Semaphore(0)
         self.go = asyncio.Event()
 

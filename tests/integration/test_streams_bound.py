@@ -39,7 +39,7 @@ class _Echo:
 
     def __init__(self) -> None:
         self.methods: dict[str, Any] = {}
-        self.streams = {METHOD: Stream(METHOD, pb.ClearRequest, access_pb2.AccessRule(), self.serve, many_requests=True)}
+        self.streams = {METHOD: Stream(METHOD, pb.ClearRequest, access_pb2.AccessRule(), self.serve)}
         self.ends: list[Outcome] = []
         self.seen: list[str] = []
 
