@@ -108,6 +108,9 @@ async def test_what_another_process_did_to_a_redemption_counts_where_its_wallet_
     captures = [capturing(ours, LAB, "INV-ours"), capturing(kept, LAB, "INV-kept")]
     told = await together(committer, [*captures, capturing(strange, LAB, "INV-strange")] if beside else captures)
     assert [code(outcome) for outcome in told] == ["INVALID_STATE", *["OK"] * (len(told) - 1)]
+    with psycopg.connect(book.uri) as another:
+        # No capture stood behind it, and the auditor would say so.
+        another.execute("UPDATE redemption SET state = 'AUTHORIZED' WHERE redemption_id = %s", (ours,))
 
 
 async def test_what_another_process_captured_is_refunded_to_notes_that_its_wallet_had_let_go(book: Book) -> None:
