@@ -33,6 +33,8 @@ CHUNK_UNITS_MAX = 2_500
 LABS = 500
 WINDOW_BASE = 1_000_000_000
 """Windows of a fill are numbered from here, far above what closings reach: neither the open window nor a later closing meets them."""
+CHUNK_SPAN_MAX = timedelta(days=60)
+"""Where chunks are few, each is the last days of its time: authorizations live 90 days and notes a year, and none is used after that."""
 PAID_AFTER = timedelta(days=20)
 EVENTS_KEPT = timedelta(days=30)
 """Only the newest redemptions have outbox rows: published events are history, and Kafka has them."""
@@ -132,6 +134,7 @@ def _chunks(redemptions: int, units: int, holders: int, base: int, now: datetime
     for place in range(count):
         first_unit, last_unit = units * place // count, units * (place + 1) // count
         start, end = since + (now - since) * place / count, since + (now - since) * (place + 1) / count
+        start = max(start, end - CHUNK_SPAN_MAX)
         issued_on = local_date(start)
         expires_on = add_months(issued_on, 12)
         first = first_unit * UNIT

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from hub.application.redeeming import AuthorizeCommand
+from hub.application.redeeming import AuthorizeCommand, refund_command
 from hub.application.settlement import close_window
 from hub.cli.filling import Fill, fill, objection
 from hub.cli.filling_parties import firms, labs
@@ -21,6 +21,7 @@ from hub.domain.authorize import Authorize
 from hub.domain.clock import local_date
 from hub.domain.model import Line, OrderKey, WalletKey
 from hub.domain.policy import Category
+from hub.domain.review import Refund
 from hub.embedded import EmbeddedPostgres
 from hub.ledger.audit import audit
 from tests.fixtures.hub import migrated_database
@@ -106,6 +107,29 @@ async def test_clearing_and_closing_go_on_in_it(filled: Book) -> None:
         await desk.work.close()
     assert not closed.window.obligations
     assert (await audit(filled.uri)).clean
+
+
+async def test_refunds_of_what_was_filled_are_carried(filled: Book) -> None:
+    """Its windows have higher numbers than those that are closed after it: the auditor takes no order from them."""
+    key, acquirer, payee = filled.rows("SELECT redemption_id::text, acquirer, payee FROM redemption WHERE state = 'SETTLED' LIMIT 1")[0]
+    async with filled.committer() as committer:
+        assert code(await submit(committer, sent(refund_command(Refund(key, 1_000)), platform(acquirer)))) == "OK"
+    desk = Desk(filled.uri)
+    try:
+        await desk.do(close_window, COORDINATOR, settlement_pb2.CloseWindowRequest())
+    finally:
+        await desk.work.close()
+    assert filled.one("SELECT amount FROM carry WHERE creditor = %s", payee) < 0
+    report = await audit(filled.uri)
+    assert report.clean, report.differences
+
+
+async def test_the_smallest_fill_is_clean(empty: str) -> None:
+    """Its few chunks are years apart; still no authorization outlives its days, and no note its year."""
+    _fill(empty, 50)
+    report = await audit(empty)
+    assert report.clean, report.differences
+    assert report.counts["redemption"] == 50
 
 
 def _versions(uri: str) -> dict[str, int]:
