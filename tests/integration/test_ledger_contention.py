@@ -183,6 +183,19 @@ async def test_a_wallet_made_while_a_batch_was_being_read(book: Book, pair: Pair
     assert book.one("SELECT issued FROM quota WHERE enterprise = %s", NEW_FIRM) == 20_000
 
 
+async def test_what_became_of_a_firm_while_a_batch_waited_for_its_wallet_counts(book: Book, pair: Pair) -> None:
+    """The batch knows the firm: that it is no longer what it was, it sees only after it has waited."""
+    assert (await submit(pair[0], authorizing(CHANGXING, FIRMS[0], LAB, "HT-1", 1_000))).ok
+    with psycopg.connect(book.uri) as holder:
+        holder.execute("SELECT 1 FROM wallet FOR UPDATE")
+        waiting = asyncio.create_task(submit(pair[0], authorizing(CHANGXING, FIRMS[0], LAB, "HT-2", 1_000)))
+        await book.until_a_committer_waits()
+        with psycopg.connect(book.uri) as other:
+            other.execute("UPDATE enterprise SET kind = 'TEAM' WHERE uscc = %s", (FIRMS[0],))
+        holder.rollback()
+    assert code(await waiting) == "ENTERPRISE_NOT_ELIGIBLE"
+
+
 async def test_an_invoice_taken_while_a_batch_was_being_read(book: Book, pair: Pair) -> None:
     made = [await submit(pair[0], authorizing(CHANGXING, firm, LAB, f"HT-{firm[-1]}", 10_000)) for firm in FIRMS]
     mine, other = (clearing_pb2.AuthorizeResponse.FromString(outcome.body).redemption for outcome in made)
