@@ -17,7 +17,7 @@ from hub.application.commands import Once
 from hub.codec.outcome import Outcome
 from hub.ledger.connection import OUTAGES
 from hub.ledger.items import UNREACHABLE
-from hub.ledger.retrying import Fate, connected, until_done
+from hub.ledger.retrying import Fate, NeverDone, connected, until_done
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,9 @@ class AloneLane:
             raise
         except Exception as error:  # a defect in one command must not take those behind it with it
             log.exception("command_failed")
-            if not future.done():
+            if isinstance(error, NeverDone) and not error.lasting:
+                _tell(future, UNREACHABLE)
+            elif not future.done():
                 future.set_exception(error)
         else:
             _tell(future, outcome)

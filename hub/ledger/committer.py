@@ -31,7 +31,7 @@ from hub.ledger.items import Group, Item, Part
 from hub.ledger.lanes import Lane, Owners, choose
 from hub.ledger.loading import load
 from hub.ledger.noteids import NoteIds
-from hub.ledger.retrying import Fate, until_done
+from hub.ledger.retrying import Fate, NeverDone, until_done
 from hub.ledger.wallets import WalletCache
 from hub.ledger.writing import write
 
@@ -242,19 +242,22 @@ class GroupCommitter:
             for item in batch:
                 item.give_up()
             return
-        except Exception as error:  # a defect in one command must not take its neighbours with it
-            await self._drop_connection(lane)
-            if len(batch) > 1:
-                log.warning("batch_taken_apart", items=len(batch), exc_info=error)
-                for item in batch:
-                    await self._settle(lane, [item])
-                return
-            log.exception("command_failed", command=type(batch[0].command).__name__)
-            batch[0].fail(error)
-            return
+        except Exception as error:
+            return await self._take_apart(lane, batch, error)
         self.on_batch(len(batch))
         for item, outcome in zip(batch, outcomes, strict=True):
             item.settle(outcome)
+
+    async def _take_apart(self, lane: Lane, batch: list[Item], error: Exception) -> None:
+        """Try each by itself; tell the caller of one that failed so."""
+        if not isinstance(error, NeverDone):
+            await self._drop_connection(lane)
+        if len(batch) == 1:
+            log.error("command_failed", command=type(batch[0].command).__name__, exc_info=error)
+            return batch[0].fail(error)
+        log.warning("batch_taken_apart", items=len(batch), exc_info=error)
+        for item in batch:
+            await self._settle(lane, [item])
 
     async def _commit(self, lane: Lane, batch: list[Item]) -> list[Outcome]:
         """Commit a batch, again and again where it met another process or lost the connection."""

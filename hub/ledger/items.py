@@ -12,9 +12,10 @@ from hub.codec.events import Reply, command_outcome
 from hub.codec.outcome import Outcome, refused
 from hub.domain.caller import Caller
 from hub.domain.refusals import Refusal, RefusalCode
+from hub.ledger.retrying import NeverDone
 
 UNREACHABLE = refused(Refusal(RefusalCode.UNAVAILABLE))
-"""What is told where the ledger cannot be reached."""
+"""What is told where the ledger cannot be reached, or did not let a command through: the same request may be sent again."""
 
 
 class Group:
@@ -97,7 +98,9 @@ class Item:
         self.settle(UNREACHABLE)
 
     def fail(self, error: BaseException) -> None:
-        """Tell the caller of a defect."""
+        """Tell the caller of a defect, or to try again where it is none."""
+        if isinstance(error, NeverDone) and not error.lasting:
+            self.give_up()
         if not self.future.done():
             self.future.set_exception(error)
             # Nobody may be waiting any more; the failure is logged already.

@@ -23,6 +23,8 @@ from hub.ledger.trip import LedgerConnection
 log = structlog.get_logger(__name__)
 
 ATTEMPTS_MAX = 20
+TOGETHER_MET_MAX = 3
+"""Of several commands one may meet another transaction for ever: after so many times it is known only by trying each by itself."""
 RECONNECT_SECONDS = 0.1
 RECONNECT_ATTEMPTS_MAX = 100
 
@@ -37,6 +39,17 @@ class Fate(Enum):
 
     MET = "it met another transaction and was rolled back: what is there now decides"
     LOST = "the connection was lost, nobody knows when: it may have been applied"
+
+
+class NeverDone(Exception):
+    """Work met another transaction each time, or too often, and was rolled back: none of it was applied.
+
+    `lasting` says that it would again: a row that is there is seen by whoever tries after it was met, so to meet one for ever is a defect.
+    """
+
+    def __init__(self, last: Exception, times: int) -> None:
+        super().__init__(f"met another transaction {times} times: {type(_cause(last)).__name__}")
+        self.lasting = isinstance(_cause(last), errors.UniqueViolation)
 
 
 def fate_of(error: Exception) -> Fate | None:
@@ -59,8 +72,11 @@ async def until_done(
 ) -> T:
     """Return what `once` returns, which is begun when `ready` has returned, and done again where it failed by a fate, after `undo`.
 
-    Raises psycopg.OperationalError after ATTEMPTS_MAX attempts, what `ready` raises, and what else `once` raises. `items` is for the log.
+    `items` is how many commands' work it is. Raises NeverDone where it met another too often: TOGETHER_MET_MAX times where it is the work
+    of several, ATTEMPTS_MAX times otherwise; psycopg.OperationalError where ATTEMPTS_MAX attempts, of which one lost the connection, were
+    in vain; what `ready` raises, and what else `once` raises.
     """
+    met, met_max = 0, ATTEMPTS_MAX if items == 1 else min(TOGETHER_MET_MAX, ATTEMPTS_MAX)
     for attempt in range(ATTEMPTS_MAX):
         await ready()
         try:
@@ -74,6 +90,9 @@ async def until_done(
             else:
                 log.warning("connection_lost", items=items, attempt=attempt, error=str(_cause(error)).strip())
             await undo(fate)
+            met += fate is Fate.MET
+            if met >= met_max:
+                raise NeverDone(error, met) from error
     raise psycopg.OperationalError(f"gave up after {ATTEMPTS_MAX} attempts")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import dataclass
 
 import psycopg
 import pytest
+from psycopg import errors
 from structlog.testing import capture_logs
 
 from hub.application.batch import Keys, WorkingSet
@@ -16,6 +18,7 @@ from hub.domain.caller import Caller
 from hub.domain.model import WalletKey
 from hub.ledger.audit import audit
 from hub.ledger.committer import WORTH_ITEMS, GroupCommitter
+from hub.ledger.retrying import NeverDone
 from tests.fixtures import delta
 from tests.fixtures.ledger import (
     FIRMS,
@@ -140,6 +143,43 @@ async def test_a_defect_fails_alone(book: Book) -> None:
             assert isinstance(failed, ZeroDivisionError) and isinstance(failed_again, ZeroDivisionError)
             assert (await submit(committer, issuing(CHANGXING, FIRMS[0]))).ok
     assert [entry["command"] for entry in logged if entry["log_level"] == "error"] == ["Defect", "Defect"]
+    assert (await audit(book.uri)).clean
+    assert book.rows("SELECT 1 FROM idempotency WHERE request_id = %s", bad.request_id) == []
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A command that meets another transaction however often it is run."""
+
+    error: type[psycopg.Error]
+
+    def touch(self, keys: Keys) -> None:
+        keys.wallets.add(WalletKey(CHANGXING, FIRMS[0]))
+
+    def run(self, batch: WorkingSet, caller: Caller) -> Outcome:
+        raise self.error(f"{len(batch.wallets)} {caller.division}")
+
+
+@pytest.mark.parametrize("error", [errors.UniqueViolation, errors.DeadlockDetected])
+async def test_what_meets_another_each_time_takes_no_neighbours_with_it(book: Book, error: type[psycopg.Error]) -> None:
+    """Not those of its batch, nor those of a line that only stand beside it; to be sent again is told where that may help."""
+    beside = [authorizing(CHANGXING, firm, LAB, f"HT-{firm}", 10_000) for firm in FIRMS]
+    submissions = [Submission(item.command, item.request_id, item.digest) for item in beside]
+    bad = sent(Meeting(error), platform(CHANGXING))
+    committer = GroupCommitter(book.uri, book.clock)
+    with capture_logs() as logged:
+        line = asyncio.create_task(committer.submit_many(submissions, beside[0].caller))
+        calls = [asyncio.create_task(submit(committer, item)) for item in (bad, issuing(CHANGXING, FIRMS[0]))]
+        await asyncio.sleep(0)
+        async with running(committer):
+            told, issued = await asyncio.gather(*calls, return_exceptions=True)
+            assert [code(outcome) for outcome in await line] == ["OK", "OK"]
+            assert isinstance(issued, Outcome) and issued.ok
+    if error is errors.UniqueViolation:
+        assert isinstance(told, NeverDone)
+    else:
+        assert isinstance(told, Outcome) and code(told) == "UNAVAILABLE"
+    assert [entry["event"] for entry in logged if entry["log_level"] == "error"] == ["command_failed"]
     assert (await audit(book.uri)).clean
     assert book.rows("SELECT 1 FROM idempotency WHERE request_id = %s", bad.request_id) == []
 

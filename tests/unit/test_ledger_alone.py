@@ -140,7 +140,7 @@ async def test_what_met_another_or_lost_its_connection_is_done_again(server: Ser
 
 
 async def test_after_so_many_attempts_it_is_given_up_and_what_waits_behind_it_not_begun(server: Server) -> None:
-    failures = [_MET["a circle"]() for _ in range(retrying.ATTEMPTS_MAX)]
+    failures = [_LOST["a lost connection"]() for _ in range(retrying.ATTEMPTS_MAX)]
     hopeless, behind, later = Work(failures=failures, held=True), Work(), Work()
     committer = made()
     with capture_logs() as logged:
@@ -152,6 +152,22 @@ async def test_after_so_many_attempts_it_is_given_up_and_what_waits_behind_it_no
             assert (hopeless.attempts, behind.attempts) == (retrying.ATTEMPTS_MAX, 0)
             assert await committer.submit_alone(later) == DONE
     assert [entry["items"] for entry in logged if entry["event"] == "ledger_unreachable"] == [2]
+
+
+@pytest.mark.parametrize("why", list(_MET))
+async def test_what_meets_another_each_time_takes_nothing_behind_it_with_it(server: Server, why: str) -> None:
+    """A row that is there for ever is a defect; anything else may be tried again."""
+    hopeless, behind = Work(failures=[_MET[why]() for _ in range(retrying.ATTEMPTS_MAX)], held=True), Work()
+    committer = made()
+    with capture_logs() as logged:
+        async with running(committer):
+            calls = [asyncio.create_task(committer.submit_alone(work)) for work in (hopeless, behind)]
+            await hopeless.begun.wait()
+            hopeless.let_go.set()
+            told, done = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(told, retrying.NeverDone) if why == "the same row" else told == UNREACHABLE
+    assert done == DONE and hopeless.attempts == retrying.ATTEMPTS_MAX
+    assert [entry["event"] for entry in logged if entry["log_level"] == "error"] == ["command_failed"]
 
 
 async def test_where_the_server_stays_away_it_is_given_up(server: Server) -> None:
