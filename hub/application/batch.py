@@ -42,7 +42,8 @@ class RequestKey(NamedTuple):
 class Keys:
     """What a batch touches. Commands on a redemption or application name it alone; the loader finds the rest through it.
 
-    `requests` are those that a command answers beside its own.
+    `requests` are those that a command answers beside its own; `issuing` are issuers that issue, each with the year of issue, 0 for that of
+    the batch's date.
     """
 
     wallets: set[WalletKey] = field(default_factory=set)
@@ -54,6 +55,7 @@ class Keys:
     recognitions: set[tuple[str, str]] = field(default_factory=set)
     captures: set[tuple[str, str]] = field(default_factory=set)
     numbers: set[tuple[str, str]] = field(default_factory=set)
+    issuing: set[tuple[str, int]] = field(default_factory=set)
     requests: set[RequestKey] = field(default_factory=set)
     clears: bool = False
 
@@ -110,6 +112,8 @@ class WorkingSet:
     known_invoices: set[tuple[str, str]] = field(default_factory=set)
     windows: dict[str, int] = field(default_factory=dict)
     taken_numbers: set[tuple[str, str]] = field(default_factory=set)
+    issued_totals: dict[str, int] = field(default_factory=dict)
+    """By issuer that issues: all face it ever issued."""
     next_note_id: Callable[[], int] = lambda: 0
 
     new_wallets: set[WalletKey] = field(default_factory=set)
@@ -117,6 +121,7 @@ class WorkingSet:
     new_notes: list[Note] = field(default_factory=list)
     dirty_notes: dict[int, Note] = field(default_factory=dict)
     dirty_quotas: set[tuple[WalletKey, int]] = field(default_factory=set)
+    dirty_totals: set[str] = field(default_factory=set)
     new_orders: set[OrderKey] = field(default_factory=set)
     dirty_orders: set[OrderKey] = field(default_factory=set)
     new_redemptions: dict[str, None] = field(default_factory=dict)
@@ -167,6 +172,7 @@ class WorkingSet:
             enterprises={uscc: self.enterprises[uscc] for uscc in enterprises if uscc in self.enterprises},
             wallets={uscc: wallet for uscc in enterprises if (wallet := self.wallets.get(WalletKey(issuer, uscc))) is not None},
             taken_numbers=frozenset(number for owner, number in self.taken_numbers if owner == issuer),
+            issued_total=self.issued_totals.get(issuer, 0),
         )
 
     # -- changing --------------------------------------------------------------------------------------------------------------
@@ -207,6 +213,8 @@ class WorkingSet:
         wallet.notes = sorted([*wallet.notes, *decision.new_notes], key=in_order)
         wallet.issued[year] = wallet.issued.get(year, 0) + total
         self.dirty_quotas.add((key, year))
+        self.issued_totals[key.issuer] = self.issued_totals.get(key.issuer, 0) + total
+        self.dirty_totals.add(key.issuer)
 
     def _change(self, key: WalletKey) -> None:
         self.dirty_wallets.add(key)

@@ -27,7 +27,8 @@ class IssueCommand:
     issued_on: date | None = None
 
     def touch(self, keys: Keys) -> None:
-        """Name wallets, enterprises and the numbers asked for."""
+        """Name wallets, enterprises, the numbers asked for, and who issues."""
+        keys.issuing.add((self.issuer, self.issued_on.year if self.issued_on else 0))
         for item in self.items:
             keys.wallets.add(WalletKey(self.issuer, item.enterprise))
             keys.enterprises.add(item.enterprise)

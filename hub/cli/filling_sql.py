@@ -81,6 +81,10 @@ SELECT issuer, enterprise, year, sum(used), sum(issued) FROM (
 GROUP BY issuer, enterprise, year ORDER BY issuer, enterprise, year
 ON CONFLICT (issuer, enterprise, year) DO UPDATE SET used = q.used + excluded.used, issued = q.issued + excluded.issued"""
 
+_ISSUED_TOTAL = """
+INSERT INTO issued_total AS t (issuer, face) SELECT issuer, count(*) * %(note_fen)s FROM draft_note GROUP BY issuer ORDER BY issuer
+ON CONFLICT (issuer) DO UPDATE SET face = t.face + excluded.face"""
+
 _ORDER = """
 INSERT INTO service_order (provider, order_no, enterprise, lines, expenditure, committed, committed_total)
 SELECT provider, order_no, enterprise, jsonb_build_array(jsonb_build_array('RESEARCH', expenditure, '[]'::jsonb)), expenditure,
@@ -190,7 +194,7 @@ WHERE %(events)s ORDER BY d.i"""
 
 STATEMENTS = (
     _WALLET, _VOUCHER, _QUOTA, _ORDER, _REDEMPTION, _INVOICE, _INVOICE_USE, _ISSUES, _AUTHORIZATIONS, _RELEASES, _CLEARINGS, _PAYMENTS,
-    _EXPIRIES, _WINDOW, _WINDOW_ISSUER, _OBLIGATION, _POSITION, _RECORD, _OUTBOX,
+    _EXPIRIES, _WINDOW, _WINDOW_ISSUER, _OBLIGATION, _POSITION, _RECORD, _OUTBOX, _ISSUED_TOTAL,
 )  # fmt: skip
 """What follows the drafts, in any order that respects foreign keys."""
 

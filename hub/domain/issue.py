@@ -11,6 +11,7 @@ from hub.domain.clock import add_months, local_date
 from hub.domain.decision import Decision, refuse
 from hub.domain.divisions import contains
 from hub.domain.model import Enterprise, Note, Wallet, WalletKey
+from hub.domain.money import MAX_FEN
 from hub.domain.policy import Policy
 from hub.domain.posting import Account, Cause, Transfer
 from hub.domain.reasons import SCOPE_CLAUSE, TRIAL_CLAUSE, Reason
@@ -40,12 +41,14 @@ class Issue:
 
 @dataclass(slots=True)
 class IssueSnapshot:
-    """What an issue may read: parties and wallets by enterprise, the policy in force, the numbers already taken."""
+    """What an issue may read: parties and wallets by enterprise, the policy in force, the numbers already taken, among them all of the
+    form of generated ones whose ids may be drawn, and the face that the issuer has ever issued."""
 
     policy: Policy | None
     enterprises: dict[str, Enterprise] = field(default_factory=dict)
     wallets: dict[str, Wallet] = field(default_factory=dict)
     taken_numbers: frozenset[str] = frozenset()
+    issued_total: int = 0
 
 
 def decide_issue(
@@ -62,18 +65,26 @@ def decide_issue(
     plans: list[Decision] = []
     used = set(snapshot.taken_numbers)
     issued: dict[str, int] = {}
+    total = snapshot.issued_total
     for index, item in enumerate(command.items):
         refusal = _check_item(snapshot, policy, command, item, f"items[{index}]", issued)
-        refusal = refusal or _check_numbers(policy, item, used)
+        refusal = refusal or _check_total(total, item, f"items[{index}].face_fen") or _check_numbers(policy, item, used)
         if refusal is not None:
             return refusal
+        total += item.face_fen * item.count
     # Ids are taken only once nothing refuses any more: a refusal leaves no trace, not even a gap.
     for item in command.items:
-        decision = _issue_item(policy, command, item, used, next_id)
-        if isinstance(decision, Refusal):
-            return decision
-        plans.append(decision)
+        plans.append(_issue_item(policy, command, item, used, next_id))
     return plans
+
+
+def _check_total(total: int, item: IssueItem, where: str) -> Refusal | None:
+    """Refuse face with which all that the issuer ever issued would be more than an amount may be (rules.md V1). So no balance, quota or
+    sum of one issuer's ever is."""
+    if total + item.face_fen * item.count <= MAX_FEN:
+        return None
+    left = max(MAX_FEN - total, 0) // item.count
+    return invalid(where, f"must be at most {left} fen: all face that one issuer ever issues adds up to at most {MAX_FEN} fen")
 
 
 def _check_numbers(policy: Policy, item: IssueItem, used: set[str]) -> Refusal | None:
@@ -83,18 +94,14 @@ def _check_numbers(policy: Policy, item: IssueItem, used: set[str]) -> Refusal |
         return invalid("items.voucher_nos", f"must name {count} notes, or none")
     for number in item.numbers:
         if number in used:
-            return _taken(number)
+            return Refusal(
+                RefusalCode.ALREADY_EXISTS,
+                metadata=(("voucher_no", number),),
+                detail_zh=f"券号 {number} 已存在",
+                detail_en=f"voucher number {number} exists already",
+            )
         used.add(number)
     return None
-
-
-def _taken(number: str) -> Refusal:
-    return Refusal(
-        RefusalCode.ALREADY_EXISTS,
-        metadata=(("voucher_no", number),),
-        detail_zh=f"券号 {number} 已存在",
-        detail_en=f"voucher number {number} exists already",
-    )
 
 
 def _check_item(
@@ -143,7 +150,7 @@ def issue_cap(policy: Policy, before: int, face: int) -> Refusal | None:
     return Refusal(RefusalCode.ISSUE_CAP_EXCEEDED, reasons=(reason,), detail_zh=reason.zh, detail_en=reason.en)
 
 
-def _issue_item(policy: Policy, command: Issue, item: IssueItem, used: set[str], next_id: Callable[[], int]) -> Decision | Refusal:
+def _issue_item(policy: Policy, command: Issue, item: IssueItem, used: set[str], next_id: Callable[[], int]) -> Decision:
     face = policy.denomination_fen or item.face_fen
     total = item.face_fen * item.count
     count = total // face
@@ -152,11 +159,11 @@ def _issue_item(policy: Policy, command: Issue, item: IssueItem, used: set[str],
     notes: list[Note] = []
     for index in range(count):
         note_id = next_id()
-        number = item.numbers[index] if item.numbers else f"{command.issuer}-{command.issued_on.year}-{note_id:010d}"
-        if not item.numbers:
-            if number in used:
-                return _taken(number)
-            used.add(number)
+        number = item.numbers[index] if item.numbers else generated_number(command.issuer, command.issued_on.year, note_id)
+        # The issuer may have given a note of its own a number of this form: the hub passes that one over.
+        while not item.numbers and number in used:
+            note_id = next_id()
+            number = generated_number(command.issuer, command.issued_on.year, note_id)
         notes.append(Note(note_id, number, wallet, face, face, 0, 0, 0, command.issued_on, expires))
     transfer = Transfer(
         cause=Cause.ISSUE,
@@ -167,6 +174,11 @@ def _issue_item(policy: Policy, command: Issue, item: IssueItem, used: set[str],
         notes=tuple((note.note_id, note.face) for note in notes),
     )
     return Decision(new_notes=notes, transfers=[transfer], issued=(wallet, command.issued_on.year, total), cause="Issue")
+
+
+def generated_number(issuer: str, year: int, note_id: int) -> str:
+    """Return the number of a note that its issuer did not number."""
+    return f"{issuer}-{year}-{note_id:010d}"
 
 
 def decide_cancel(wallet: Wallet | None, issuer: str, voucher_no: str, caller: Caller) -> Decision:

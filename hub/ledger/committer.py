@@ -282,7 +282,7 @@ class GroupCommitter:
         requests = keys.requests.union(item.request for item in batch if item.request is not None)
         now, cached = self._clock.now(), self._wallets
         known = self._owners.known(keys.redemptions)
-        ws = await load(connection, keys, requests, lane.reference, now, self._note_ids.next, wallets=cached, known=known)
+        ws = await load(connection, keys, requests, lane.reference, now, note_ids=self._note_ids, wallets=cached, known=known)
         failpoint("committer.after_load")
         outcomes = [item.decide(ws) for item in batch]
         failpoint("committer.after_decide")

@@ -77,6 +77,7 @@ def names(item: Item, owners: Owners) -> set[Hashable] | None:
         found.add(owner.wallet)
         found.add(owner.order)
     found.update(invoice_no for _, invoice_no in keys.captures)
+    found.update(issuer for issuer, _ in keys.issuing)
     item.names = found
     return found
 

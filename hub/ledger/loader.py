@@ -1,19 +1,19 @@
 """What a batch asks for in its first round trip, and how the answers become its working set.
 
-Order of locks, the same in every process: settlement windows (shared advisory), wallets, orders, invoices, redemptions, applications,
-each by key. Everything after a lock is read in a later statement, so it shows what the lock waited for.
+Order of locks, the same in every process: settlement windows (shared advisory), issuers that issue (advisory), wallets, orders, invoices,
+redemptions, applications, each by key. Everything after a lock is read in a later statement, so it shows what the lock waited for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from hub.application.batch import Application, Keys, RequestKey, StoredOutcome, WorkingSet
 from hub.codec.outcome import recorded
+from hub.domain.clock import local_date
 from hub.domain.model import InvoiceUse, OrderKey, OrderState, Redemption, State, Wallet, WalletKey, in_order
 from hub.ledger import lookups, rows
 from hub.ledger.arrays import ints, texts
@@ -21,16 +21,18 @@ from hub.ledger.trip import Rows, Take, Trip, Value
 from hub.ledger.wallets import WalletCache
 
 
-@lru_cache(256)
-def _composed(statement: str, wallets: str, locking: str) -> str:
-    """Return a statement with its holes filled in; the very same text each time, so that it is found at once among the prepared ones."""
-    return statement.replace("{wallets}", wallets).replace("{orders}", wallets).replace(lookups.LOCK, locking)
+def _issue_values(keys: Keys, year: int, ahead: tuple[int, int]) -> dict[str, Value]:
+    issuing = list(keys.issuing)
+    issuers, years = texts([issuer for issuer, _ in issuing]), texts([str(own or year) for _, own in issuing])
+    return {"issuing": issuers, "years": years, "year": str(year), "first": f"{ahead[0]:010d}", "last": f"{ahead[1]:010d}"}
 
 
 class Loader:
     """Asks the statements of one round trip and turns their answers into the working set, in the order they were asked."""
 
-    def __init__(self, keys: Keys, ws: WorkingSet, cache: WalletCache, known: Mapping[str, Redemption], locking: str) -> None:
+    def __init__(
+        self, keys: Keys, ws: WorkingSet, cache: WalletCache, known: Mapping[str, Redemption], locking: str, ahead: tuple[int, int]
+    ) -> None:
         self._locking = locking
         self._keys = keys
         self._ws = ws
@@ -60,11 +62,14 @@ class Loader:
             "owning": texts(list({kept.wallet.issuer for kept in known.values()})) if known else "{}",
             "applications": texts(list(keys.applications)),
         }
+        if keys.issuing or keys.applications:
+            self._values |= _issue_values(keys, local_date(ws.now).year, ahead)
 
     def ask(self, trip: Trip, requests: Collection[RequestKey]) -> None:
         """Ask for all that the keys name, locks first and in their order."""
         self._outcomes(trip, requests)
         self._windows(trip)
+        self._issuing(trip)
         self._wallets(trip)
         self._orders(trip)
         self._invoices(trip)
@@ -83,7 +88,7 @@ class Loader:
         return [key for key, kept in self._known.items() if kept.wallet in self._changed and key not in strange]
 
     def _ask(self, trip: Trip, statement: str, params: Sequence[Value] | Mapping[str, Value], take: Take | None, touched: str = "") -> None:
-        trip.ask(_composed(statement, touched, self._locking), params, take)
+        trip.ask(lookups.composed(statement, touched, self._locking), params, take)
 
     def _touched(self, *, unknown: bool) -> str:
         """SQL of the wallets that the batch touches; `unknown` leaves out those that are in memory as they are stored."""
@@ -112,6 +117,13 @@ class Loader:
             return
         self._ask(trip, lookups.WINDOWS_LOCK, self._values, None)
         self._ask(trip, lookups.WINDOWS, self._values, self._ws.windows.update)
+
+    def _issuing(self, trip: Trip) -> None:
+        """An issuer's issues wait for one another: all that it has issued, and the numbers taken, stay as they are read here."""
+        if self._keys.issuing or self._keys.applications:
+            self._ask(trip, lookups.ISSUED_LOCK, self._values, None)
+            self._ask(trip, lookups.ISSUED, self._values, self._ws.issued_totals.update)
+            self._ask(trip, lookups.AHEAD, self._values, self._ws.taken_numbers.update)
 
     def _wallets(self, trip: Trip) -> None:
         touched = self._touched(unknown=False)
@@ -226,8 +238,8 @@ class Loader:
     def _notes(self, trip: Trip) -> None:
         """Notes and quotas, read under the locks above: of the wallets named, all notes that may be drawn; of a redemption, its own.
 
-        A wallet made by another process since the lock was asked for is not locked, so not there yet for this batch: an issue to it meets
-        the other's row when it is written and runs again; a command that only draws comes before the notes did.
+        A wallet made by another process since the lock was asked for is not locked, so not there yet for this batch, which has no issue to
+        it: a command that only draws comes before the notes did.
         """
         touched = self._touched(unknown=True)
         if self._reads_named:
@@ -273,7 +285,7 @@ class Loader:
             wallet.notes.sort(key=in_order)
 
     def _take_numbered(self, found: Rows) -> None:
-        self._ws.taken_numbers = {(row[1], row[3]) for row in found}
+        self._ws.taken_numbers.update((row[1], row[3]) for row in found)
         self._take_notes(found)
 
     def _take_quotas(self, found: Rows) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import partial
 
 from hub.application.batch import Keys, RequestKey, WorkingSet
 from hub.domain.clock import local_date
 from hub.domain.model import Redemption
 from hub.ledger import rows
 from hub.ledger.loader import Loader
+from hub.ledger.noteids import NoteIds
 from hub.ledger.reference import Reference, Wanted
 from hub.ledger.trip import LedgerConnection, round_trip
 from hub.ledger.wallets import WalletCache
@@ -23,8 +25,8 @@ async def load(
     requests: Collection[RequestKey],
     reference: Reference,
     now: datetime,
-    next_note_id: Callable[[], int] = lambda: 0,
     *,
+    note_ids: NoteIds | None = None,
     lock: bool = True,
     wallets: WalletCache | None = None,
     known: Mapping[str, Redemption] = _NONE_KNOWN,
@@ -34,10 +36,15 @@ async def load(
     Wallets in `wallets` that are still as stored are not read again, nor are redemptions that are `known` as they were authorized and
     still are: none comes back to that state. Their notes then are in such a wallet. Another round trip follows where a party is met whose
     reference data is not in memory as it is now, or where what was in memory had been changed by another process.
-    `lock=False` only reads: what a quote rests on may have changed by the time it is read.
+    An issue needs `note_ids`. `lock=False` only reads: what a quote rests on may have changed by the time it is read.
     """
-    ws = WorkingSet(now=now, next_note_id=next_note_id)
-    loader = Loader(keys, ws, wallets or WalletCache(), known, locking="FOR UPDATE" if lock else "")
+    ws = WorkingSet(now=now)
+    ahead = (0, 0)
+    if note_ids is not None:
+        ahead = note_ids.ahead
+        # Of those ids it is read below which numbers are taken; of no others.
+        ws.next_note_id = partial(note_ids.next, ahead[1])
+    loader = Loader(keys, ws, wallets or WalletCache(), known, locking="FOR UPDATE" if lock else "", ahead=ahead)
     wanted = Wanted(keys)
     async with round_trip(connection) as trip:
         loader.ask(trip, requests)

@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from hub.ledger import rows
 
 WINDOW_LOCK = 7_310
 """First key of the advisory locks on settlement windows; the second is the issuer's division."""
+
+ISSUING_LOCK = 7_311
+"""First key of the advisory locks on what an issuer issues; the second is its division."""
 
 LOCK = "/*lock*/"
 
@@ -26,6 +31,27 @@ FROM ({TOUCHED_ISSUERS} ORDER BY issuer) AS touched"""
 WINDOWS = f"""
 SELECT issuer, window_no FROM open_window
 WHERE issuer IN ({TOUCHED_ISSUERS})"""
+
+ISSUING = """
+SELECT * FROM unnest(%(issuing)s::text[], %(years)s::text[]) AS issuing(issuer, year)
+UNION SELECT issuer, %(year)s::text FROM voucher_application WHERE application_id = ANY(%(applications)s::uuid[])"""
+
+ISSUED_LOCK = f"""
+SELECT pg_advisory_xact_lock({ISSUING_LOCK}, issuer::int)
+FROM (SELECT DISTINCT issuer FROM ({ISSUING}) AS k ORDER BY issuer) AS issuing"""
+
+ISSUED = f"""
+SELECT issuer, face FROM issued_total WHERE issuer IN (SELECT issuer FROM ({ISSUING}) AS k)"""
+
+# Numbers that the issuer gave itself and that have the form of those generated from the ids ahead. Digits come in their order in every
+# collation; what else lies between in one of them does no harm. `OFFSET 0` keeps it a look into the index for each: a plan for any values
+# takes the range for half a percent of the table.
+AHEAD = f"""
+SELECT v.issuer, v.voucher_no FROM ({ISSUING}) AS k
+CROSS JOIN LATERAL (
+  SELECT issuer, voucher_no FROM voucher WHERE issuer = k.issuer
+    AND voucher_no BETWEEN concat_ws('-', k.issuer, k.year, %(first)s::text) AND concat_ws('-', k.issuer, k.year, %(last)s::text)
+  OFFSET 0) AS v"""
 
 NAMED = "SELECT * FROM unnest(%(issuers)s::text[], %(enterprises)s::text[])"
 OF_REDEMPTIONS = "SELECT issuer, enterprise FROM redemption WHERE redemption_id = ANY(%(strange)s::uuid[])"
@@ -87,3 +113,9 @@ SELECT {rows.REDEMPTION_COLUMNS} FROM redemption WHERE redemption_id = ANY(%(unr
 APPLICATIONS = """
 SELECT application_id::text, issuer, enterprise, kind, requested, approved, state, filed_at FROM voucher_application
 WHERE application_id = ANY(%(applications)s::uuid[]) ORDER BY application_id /*lock*/"""
+
+
+@lru_cache(256)
+def composed(statement: str, wallets: str, locking: str) -> str:
+    """Return a statement with its holes filled in; the very same text each time, so that it is found at once among the prepared ones."""
+    return statement.replace("{wallets}", wallets).replace("{orders}", wallets).replace(LOCK, locking)

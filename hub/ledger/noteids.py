@@ -10,6 +10,10 @@ BLOCK = 100_000
 REFILL_BELOW = 20_000
 
 
+class IdsGone(Exception):
+    """No id is left of those that were ahead when the batch was read: it is to be read again, with others ahead of it."""
+
+
 class NoteIds:
     """Hands out ids from blocks reserved by this process. Ids lost in a crash are never used; gaps mean nothing."""
 
@@ -27,8 +31,14 @@ class NoteIds:
         self._next = int(row[0]) * BLOCK
         self._end = self._next + BLOCK
 
-    def next(self) -> int:
-        """Return a fresh id."""
-        assert self._next < self._end, "a batch needs more notes than a block holds"
+    @property
+    def ahead(self) -> tuple[int, int]:
+        """The first and the last of the ids that are left."""
+        return self._next, self._end - 1
+
+    def next(self, last: int) -> int:
+        """Return a fresh id of those up to `last`, which were ahead when the batch was read. Raises IdsGone where none is left of them."""
+        if self._next >= self._end or self._end - 1 != last:
+            raise IdsGone
         self._next += 1
         return self._next - 1

@@ -70,7 +70,7 @@ async def account_sums(session: AsyncSession, issuer: str) -> dict[str, int]:
     """Return credits less debits of each account of an issuer, fen: the closed sums and the transfers since (`summing.py`)."""
     until = await one(session, "SELECT until_seq FROM account_sum_until", {})
     statement = text(
-        "SELECT account, sum(amount)::bigint FROM ("
+        "SELECT account, sum(amount) FROM ("
         "SELECT account, amount FROM account_sum WHERE issuer = :issuer "
         "UNION ALL SELECT credit, amount FROM journal WHERE seq > :until AND issuer = :issuer "
         "UNION ALL SELECT debit, -amount FROM journal WHERE seq > :until AND issuer = :issuer) AS sides GROUP BY account"

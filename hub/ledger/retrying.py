@@ -18,6 +18,7 @@ from psycopg import errors
 from sqlalchemy.exc import DBAPIError
 
 from hub.ledger.connection import connect
+from hub.ledger.noteids import IdsGone
 from hub.ledger.trip import LedgerConnection
 
 log = structlog.get_logger(__name__)
@@ -30,8 +31,8 @@ RECONNECT_ATTEMPTS_MAX = 100
 
 T = TypeVar("T")
 
-# Another process made the same row, or waits in a circle with us.
-_MET = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
+# Another process made the same row, or waits in a circle with us; or another batch left this one no ids.
+_MET = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure, IdsGone)
 
 
 class Fate(Enum):

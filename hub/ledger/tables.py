@@ -150,6 +150,15 @@ class QuotaRow(SQLModel, table=True):
     issued: int = Field(sa_column=_fen())
 
 
+class IssuedTotalRow(SQLModel, table=True):
+    """All face that an issuer ever issued, fen: at most MAX_FEN (rules.md V1). Written under the issuer's advisory lock on issuing."""
+
+    __tablename__ = "issued_total"
+
+    issuer: str = Field(primary_key=True, sa_type=Text)
+    face: int = Field(sa_column=_fen())
+
+
 class OrderRow(SQLModel, table=True):
     """An order: what it costs, and what each issuer commits on it. Its lock guards rule O2."""
 

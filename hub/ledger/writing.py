@@ -52,6 +52,10 @@ INSERT INTO quota (issuer, enterprise, year, used, issued)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::smallint[], %s::bigint[], %s::bigint[])
 ON CONFLICT (issuer, enterprise, year) DO UPDATE SET used = excluded.used, issued = excluded.issued"""
 
+_ISSUED_SET = """
+INSERT INTO issued_total (issuer, face) SELECT * FROM unnest(%s::text[], %s::bigint[])
+ON CONFLICT (issuer) DO UPDATE SET face = excluded.face"""
+
 _ORDER_NEW = """
 INSERT INTO service_order (provider, order_no, enterprise, lines, expenditure, committed, committed_total)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[], %s::bigint[], %s::jsonb[], %s::bigint[])"""
@@ -176,6 +180,7 @@ def _statements(ws: WorkingSet) -> Iterable[_Statement]:
     wallets = ws.wallets
     quotas = [(*key, year, wallets[key].quota_used.get(year, 0), wallets[key].issued.get(year, 0)) for key, year in sorted(ws.dirty_quotas)]
     yield _QUOTA_SET, "ttsii", quotas, []
+    yield _ISSUED_SET, "ti", [(issuer, ws.issued_totals[issuer]) for issuer in sorted(ws.dirty_totals)], []
     yield _ORDER_NEW, "ttttiti", [_order(ws, key) for key in sorted(ws.new_orders)], []
     yield _ORDER_SET, "ttttiti", [_order(ws, key) for key in sorted(ws.dirty_orders - ws.new_orders)], []
     yield from _invoice_statements(ws)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
@@ -23,19 +24,17 @@ STATEMENT_SECONDS_MAX = 20
 _CLEARED = frozenset({State.CLEARED, State.SETTLED})
 _PENDING = frozenset({State.AUTHORIZED, State.PENDING_REVIEW, State.HELD})
 
-_REDEMPTIONS = text("SELECT issuer, acquirer, state, count(*), sum(subsidy)::bigint FROM redemption GROUP BY issuer, acquirer, state")
-_VOUCHERS = text(
-    "SELECT issuer, sum(face)::bigint, sum(available)::bigint, sum(reserved)::bigint, sum(returned)::bigint FROM voucher GROUP BY issuer"
-)
+_REDEMPTIONS = text("SELECT issuer, acquirer, state, count(*), sum(subsidy) FROM redemption GROUP BY issuer, acquirer, state")
+_VOUCHERS = text("SELECT issuer, sum(face), sum(available), sum(reserved), sum(returned) FROM voucher GROUP BY issuer")
 # An issuer is in its first window until that is closed. Transfers of a window clear (they credit what is payable) or refund.
 _WINDOWS = text("""
 SELECT w.issuer, w.window_no, count(*) FILTER (WHERE j.credit = 'payable'),
-       coalesce(sum(CASE WHEN j.credit = 'payable' THEN j.amount ELSE -j.amount END), 0)::bigint
+       coalesce(sum(CASE WHEN j.credit = 'payable' THEN j.amount ELSE -j.amount END), 0)
 FROM (SELECT p.issuer, coalesce(o.window_no, 1) AS window_no
       FROM (SELECT DISTINCT issuer FROM policy) AS p LEFT JOIN open_window AS o ON o.issuer = p.issuer) AS w
 LEFT JOIN journal AS j ON j.issuer = w.issuer AND j.window_no = w.window_no AND j.window_no > 0
 GROUP BY w.issuer, w.window_no ORDER BY w.issuer""")
-_OBLIGATIONS = text("SELECT count(*), coalesce(sum(amount), 0)::bigint FROM obligation WHERE paid_at IS NULL")
+_OBLIGATIONS = text("SELECT count(*), coalesce(sum(amount), 0) FROM obligation WHERE paid_at IS NULL")
 _OUTBOX = text("SELECT count(*), min(occurred_at) FROM outbox WHERE published_at IS NULL")
 
 
@@ -54,7 +53,7 @@ async def read_overview(engine: AsyncEngine, clock: Clock, names: DivisionNames)
     async with engine.connect() as connection:
         connection = await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         await connection.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS_MAX}s'"))
-        groups = [_Group(*row) for row in await connection.execute(_REDEMPTIONS)]
+        groups = [_Group(*row) for row in await _rows(connection, _REDEMPTIONS)]
         return Overview(
             as_of=now,
             matrix=_matrix(groups, names, today),
@@ -73,7 +72,8 @@ async def read_outbox(engine: AsyncEngine, clock: Clock) -> Outbox:
 
 
 async def _rows(connection: AsyncConnection, statement: Any) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in await connection.execute(statement)]
+    # Sums of PostgreSQL's over many rows are numeric: they may be more than a column holds.
+    return [tuple(int(item) if isinstance(item, Decimal) else item for item in row) for row in await connection.execute(statement)]
 
 
 def _matrix(groups: list[_Group], names: DivisionNames, today: date) -> Matrix:

@@ -165,7 +165,7 @@ async def test_commands_that_name_the_same_rows_in_any_order_do_not_wait_in_a_ci
     assert book.one("SELECT count(*) FROM voucher WHERE face = 100") == 2 * 120
 
 
-async def test_a_wallet_made_while_a_batch_was_being_read(book: Book, pair: Pair) -> None:
+async def test_issues_of_one_issuer_wait_for_one_another_while_they_are_read(book: Book, pair: Pair) -> None:
     desk = Desk(book.uri)
     kind = voucher_pb2.APPLICATION_KIND_APPLICATION
     request = voucher_pb2.ApplyForVouchersRequest(issuer=CHANGXING, enterprise=NEW_FIRM, kind=kind, amount_fen=10_000)
@@ -173,13 +173,14 @@ async def test_a_wallet_made_while_a_batch_was_being_read(book: Book, pair: Pair
     await desk.work.close()
     with psycopg.connect(book.uri) as holder:
         holder.execute("SELECT 1 FROM voucher_application FOR UPDATE")
-        # The batch has looked for the firm's wallet when it waits for the application, and looks for its notes afterwards.
+        # The batch has looked for the firm's wallet when it waits for the application: nobody makes one meanwhile.
         approve = sent(ApproveApplicationCommand(filed.application_id, 10_000), platform(CHANGXING))
         waiting = asyncio.create_task(submit(pair[1], approve))
         await book.until_a_committer_waits()
-        assert (await submit(pair[0], issuing(CHANGXING, NEW_FIRM))).ok
+        issue = asyncio.create_task(submit(pair[0], issuing(CHANGXING, NEW_FIRM)))
+        await book.until_a_committer_waits(2)
         holder.rollback()
-    assert code(await waiting) == "OK"
+    assert [code(await waiting), code(await issue)] == ["OK", "OK"]
     assert book.one("SELECT issued FROM quota WHERE enterprise = %s", NEW_FIRM) == 20_000
 
 
