@@ -103,10 +103,10 @@ def migrate() -> None:
 def audit(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False) -> None:
     """Re-derive all balances from the journal and say what differs. Exit 0: clean; 1: something differs; 2: the database does not answer.
 
-    Compared: accounts, notes, wallets, quotas, orders, redemptions with their draws and invoices, and of closed windows obligations,
-    carries, positions and what is settled. Not known from the journal, so not compared: lines of orders beyond their sum, deliveries, fees
-    given back, numbers of notes, applications, registers and the pool; answers and events are looked at for their form only, since old
-    ones are forgotten and trimmed.
+    Compared: accounts, notes, wallets, quotas, what is issued, orders, redemptions with their draws and invoices, and of closed windows
+    obligations, carries, positions and what is settled. Not known from the journal, so not compared: lines of orders beyond their sum,
+    deliveries, fees given back, numbers of notes, applications, registers and the pool; answers and events are looked at for their form
+    only, since old ones are forgotten and trimmed.
     """
     from hub.cli.auditing import run_audit
 

@@ -71,4 +71,14 @@ derived AS (
     "FULL JOIN derived AS d USING (issuer, enterprise, year)",
 )
 
-PASSES = ((("notes",), _NOTES), (("wallets",), _WALLETS), (("quotas",), _QUOTAS))
+# What an issuer issued in all is kept in one row, which bounds the next issue (docs/rules.md V1).
+_ISSUED = """
+WITH derived AS (SELECT issuer, sum(face) AS face FROM voucher GROUP BY issuer)
+""" + found(
+    "issued",
+    "issuer",
+    differences(("face", "coalesce(t.face, 0)", "coalesce(d.face, 0)")),
+    "issued_total AS t FULL JOIN derived AS d USING (issuer)",
+)
+
+PASSES = ((("notes",), _NOTES), (("wallets",), _WALLETS), (("quotas",), _QUOTAS), (("issued",), _ISSUED))
