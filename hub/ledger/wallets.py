@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from hub.domain.model import Wallet, WalletKey
 
-BYTES_MAX = 128 * 2**20
-"""How much memory they may take, by the weights below; beyond, those that were used longest ago go. As many as 100,000 of one note."""
+BYTES_MAX = 80 * 2**20
+"""How much memory they may take, by the weights below; beyond, those that were used longest ago go. About 50,000 of one note, or 16,000
+of ten."""
 
 # Measured on CPython 3.11, and rounded up: a wallet that has quotas of one year 1,050 bytes with its place in here, each year more 93 for
 # each of the two quotas, each note 385.

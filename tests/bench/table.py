@@ -7,6 +7,7 @@ import os
 import platform
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 USED = ("hub", "PostgreSQL", "load", "relay")
@@ -30,15 +31,27 @@ def machine() -> dict[str, Any]:
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": platform.machine(),
+        "processor": _processor(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
     }
 
 
+def _processor() -> str:
+    """Return the processor's own name, as far as the system tells."""
+    cpuinfo = Path("/proc/cpuinfo")
+    told = dict(line.split(":", 1) for line in cpuinfo.read_text().splitlines() if ":" in line) if cpuinfo.exists() else {}
+    facts = {name.strip(): value.strip() for name, value in told.items()}
+    name = facts.get("model name", "an unnamed processor")
+    return f"{name} (family {facts['cpu family']}, model {facts['model']})" if {"cpu family", "model"} <= set(facts) else name
+
+
 def print_table(rows: list[Row]) -> None:
     """Print the rows as a Markdown table."""
     here = machine()
-    print(f"\n{here['date']}, {here['machine']}, {here['cores']} cores, Python {here['python']}\n")
+    cores = f"{here['cores']} cores of {here['processor']}, {here['memory_gib']} GiB"
+    print(f"\n{here['date']}, {here['machine']}, {cores}, Python {here['python']}\n")
     head = ["what", "measured", "goal", f"CPU µs an item: {', '.join(USED)}"]
     body = [[row.name, row.text, _goal(row), _cpu(row)] for row in rows]
     widths = [max(len(line[column]) for line in [head, *body]) for column in range(len(head))]
