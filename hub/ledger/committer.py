@@ -1,9 +1,9 @@
 """The group committer: every ledger mutation of a process passes here (design: Batch committer).
 
 While one batch commits, the next one fills; there is no timer. One that could begin lets the loop hand over what has arrived already
-(`_gather`). A batch is one transaction in two round trips: lock and read
-(`loading`), decide in memory, write and commit (`writing`). Each item gets its own outcome; one refusal never aborts its neighbours.
-Where many wait, a second batch that meets no row of the first (`lanes`) is decided while PostgreSQL writes the first.
+(`_gather`). A batch is one transaction in two round trips: lock and read (`loading`), decide in memory, write and commit (`writing`); what
+memory lacks or has of an older version is read in further ones (ADR 0011). Each item gets its own outcome; one refusal never aborts its
+neighbours. Where many wait, batches that meet no row of those under way (`lanes`) are decided while PostgreSQL writes these.
 A command that is a batch by itself has the same queue's bound and the same fate, and a lane of its own (`alone`).
 """
 
