@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterable
 from contextlib import suppress
+from itertools import islice
 
 import psycopg
 
@@ -46,8 +47,10 @@ class Owners:
                 owners[identifier] = redemption
             else:
                 owners.pop(identifier, None)
-        while len(owners) > self._limit:
-            owners.pop(next(iter(owners)))
+        if len(owners) > self._limit:
+            # Some more than must: to find the first of a dict passes over all that were taken out before it, 13 µs each at this size.
+            for identifier in list(islice(owners, len(owners) - self._limit + self._limit // 16)):
+                del owners[identifier]
 
     def of(self, identifier: str) -> Redemption | None:
         """Return a redemption, where it is remembered."""

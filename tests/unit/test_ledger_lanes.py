@@ -50,9 +50,9 @@ def item(command: Named, request_id: str = "", weight: int = 1) -> Item:
     return Item(cast(LedgerCommand, command), CALLER, request, b"", None, cast("asyncio.Future[Any]", None), weight)
 
 
-def owning(**owners: str) -> Owners:
-    """Owners of redemptions by the names of their firms."""
-    known = Owners()
+def owning(known: Owners | None = None, /, **owners: str) -> Owners:
+    """Owners of redemptions by the names of their firms, beside those known already."""
+    known = known or Owners()
     redemptions = {name: redemption(name, WalletKey("310000", firm), OrderKey("lab", name)) for name, firm in owners.items()}
     ws = WorkingSet(now=datetime(2026, 1, 1, tzinfo=UTC), redemptions=redemptions)
     ws.new_redemptions.update(dict.fromkeys(redemptions))
@@ -165,7 +165,16 @@ def test_no_more_than_the_limit_is_taken() -> None:
     assert labels(list(queue)) == [2]
 
 
-def test_redemptions_gone_on_are_forgotten_and_the_oldest_beyond_the_limit() -> None:
+def test_the_oldest_redemptions_are_forgotten_beyond_the_limit() -> None:
+    owners = Owners(limit=32)
+    for number in range(100):
+        owning(owners, **{f"r{number}": "a"})
+        left = [other for other in range(number + 1) if owners.of(f"r{other}") is not None]
+        assert left == list(range(number + 1 - len(left), number + 1))
+        assert min(30, number + 1) <= len(left) <= 32
+
+
+def test_redemptions_gone_on_are_forgotten() -> None:
     owners = owning(r="a")
     assert owners.of("r") is not None
     ws = WorkingSet(
