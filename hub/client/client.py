@@ -167,6 +167,13 @@ class HubClient:
             if from_error(error).code == "TOKEN_EXPIRED":
                 self.tokens.drop(token)
             raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Nobody cancelled this task: grpc.aio cancelled the call, whose writing side failed, as it may where the hub dies.
+            text = "the call was cancelled on this side"
+            raise grpc.aio.AioRpcError(grpc.StatusCode.CANCELLED, grpc.aio.Metadata(), grpc.aio.Metadata(), text) from error
         finally:
             # Whoever stops listening stops the stream; once it has ended this does nothing.
             call.cancel()

@@ -13,7 +13,7 @@ import grpc
 import psycopg
 import pytest
 
-from hub.client import CallResult, HubRefused
+from hub.client import CallResult, HubRefused, streams
 from hub.client.streams import UNANSWERED_MAX, Command
 from hub.domain.divisions import COORDINATION
 from hub.ledger.audit import audit
@@ -47,6 +47,42 @@ async def each(commands: Sequence[Command]) -> AsyncIterator[Command]:
 async def clear(hub: RunningHub, commands: Sequence[Command]) -> list[CallResult[Any]]:
     async with asyncio.timeout(DEADLINE_SECONDS):
         return [result async for result in (await hub.wire(SHANGHAI)).client.clear(each(commands))]
+
+
+async def test_a_call_that_grpc_cancels_by_itself_is_a_broken_stream(hub: RunningHub, firm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its writing side fails, as it may when a hub dies, grpc.aio cancels the call: whoever reads is not cancelled by that."""
+    whole, calls = streams._Commands.requests, 0
+
+    async def failing_once(commands: streams._Commands) -> AsyncIterator[pb.ClearRequest]:
+        nonlocal calls
+        calls += 1
+        async for message in whole(commands):
+            yield message
+            if calls == 1:
+                raise OSError("the writing side failed")
+
+    monkeypatch.setattr(streams._Commands, "requests", failing_once)
+    results = await clear(hub, [authorize(firm) for _ in range(3)])
+    assert calls > 1 and all(result.ok for result in results) and len(results) == 3
+
+
+async def test_a_reader_that_is_cancelled_ends(hub: RunningHub, firm: str) -> None:
+    async def endless() -> AsyncIterator[Command]:
+        yield authorize(firm)
+        await asyncio.Event().wait()
+
+    client, answered = (await hub.wire(SHANGHAI)).client, asyncio.Event()
+
+    async def read() -> None:
+        async for _ in client.clear(endless()):
+            answered.set()
+
+    reading = asyncio.create_task(read())
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await answered.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
 
 
 async def test_commands_of_every_kind_are_answered_in_order(hub: RunningHub, firm: str) -> None:
