@@ -102,8 +102,12 @@ class Ledger:
             rows.orders[order] = _order_copy(ws.orders[order])
         for redemption_id in ws.dirty_redemptions:
             rows.redemptions[redemption_id] = replace(ws.redemptions[redemption_id])
-        for invoice in {key[:2] for key in ws.freed_invoices} | {key[:2] for key in ws.new_invoice_uses}:
-            rows.invoices[invoice] = ws.invoices[invoice]
+        # Use by use, as the tables have them: what a command did not read of an invoice, other issuers' uses, stays.
+        for *invoice, issuer in ws.freed_invoices:
+            key = (invoice[0], invoice[1])
+            rows.invoices[key] = tuple(use for use in rows.invoices.get(key, ()) if use.issuer != issuer)
+        for (provider, number, _), use in ws.new_invoice_uses.items():
+            rows.invoices[provider, number] = (*rows.invoices.get((provider, number), ()), use)
         rows.journal.extend(ws.journal)
         rows.events.extend(ws.events)
 
@@ -138,7 +142,7 @@ def frozen(ledger: Ledger) -> dict[str, object]:
         "wallets": {key: (item.last_expiry, dict(item.quota_used), dict(item.issued)) for key, item in rows.wallets.items()},
         "orders": {key: (item.enterprise, item.lines, dict(item.committed)) for key, item in rows.orders.items()},
         "redemptions": {key: _fields(item) for key, item in rows.redemptions.items()},
-        "invoices": {key: uses for key, uses in rows.invoices.items() if uses},
+        "invoices": {key: sorted(uses) for key, uses in rows.invoices.items() if uses},
         "journal": list(rows.journal),
         "events": list(rows.events),
     }
