@@ -103,9 +103,9 @@ class Ledger:
         for redemption_id in ws.dirty_redemptions:
             rows.redemptions[redemption_id] = replace(ws.redemptions[redemption_id])
         # Use by use, as the tables have them: what a command did not read of an invoice, other issuers' uses, stays.
-        for *invoice, issuer in ws.freed_invoices:
-            key = (invoice[0], invoice[1])
-            rows.invoices[key] = tuple(use for use in rows.invoices.get(key, ()) if use.issuer != issuer)
+        for provider, number, issuer in ws.freed_invoices:
+            uses = rows.invoices.get((provider, number), ())
+            rows.invoices[provider, number] = tuple(use for use in uses if use.issuer != issuer)
         for (provider, number, _), use in ws.new_invoice_uses.items():
             rows.invoices[provider, number] = (*rows.invoices.get((provider, number), ()), use)
         rows.journal.extend(ws.journal)
